@@ -1,0 +1,1 @@
+"""Where telemetry is durable before it is acknowledged."""

@@ -1,0 +1,1 @@
+"""Events, projections, outbox, people and catalogs in a relational database."""

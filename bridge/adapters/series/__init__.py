@@ -1,0 +1,1 @@
+"""Where series are kept for plots, replays and exports."""

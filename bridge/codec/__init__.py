@@ -1,0 +1,1 @@
+"""Bytes to columns and back: payloads, topics, catalog files, journal blobs, line protocol."""

@@ -1,0 +1,1 @@
+"""The numpy/scipy core: align, prepare, operating state, baseline, scores, calibration, health, prognosis."""

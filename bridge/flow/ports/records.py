@@ -1,0 +1,351 @@
+"""Ports of the records: inbox, desk store, outbox, views, catalogs, people, channels."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+from uuid import UUID
+
+from bridge.cases.events import Event
+from bridge.cases.inputs import Input
+from bridge.model.case import Case
+from bridge.model.catalog import Catalog
+from bridge.model.detections import AssetStatus, Detection
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An input in the desk's queue."""
+
+    seq: int
+    input: Input
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the desk made of an input: status 200, or 403 / 409 / 422 with the reason."""
+
+    status: int
+    reason: str = ""
+    case: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One message to one receiver, rendered; `id` is its idempotency key.
+
+    Parameters
+    ----------
+    id : UUID
+        Derived from what it tells and to whom.
+    to : str
+        Person id, or the name of a webhook.
+    channel : str
+        ``email``, ``webhook``, ...
+    kind : str
+        new, update, reminder, escalation, digest, retraction, cleared.
+    case : UUID or None
+        Groups a thread.
+    subject, text, html : str
+        As it is sent; for webhooks `text` is the CloudEvent's JSON.
+    at : datetime
+        When it fell due, by the bridge's clock.
+    address : str
+        E-mail address or URL name.
+    """
+
+    id: UUID
+    tenant: str
+    to: str
+    channel: str
+    kind: str
+    case: UUID | None
+    subject: str
+    text: str
+    html: str
+    at: datetime
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A notification as the outbox holds it."""
+
+    notification: Notification
+    state: Literal["waiting", "sent", "dead"]
+    attempts: int
+    next_at_ns: int
+    detail: str = ""
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event with its place in the tenant's hash chain."""
+
+    seq: int
+    event: Event
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one transaction of the desk stores.
+
+    Parameters
+    ----------
+    handled : sequence of (seq, Outcome)
+        Inputs that are done with.
+    events : sequence of Event
+        In order; the store chains their hashes.
+    cases : sequence of Case
+        Projections as they are after the events; where `number` is None the store gives one.
+    notifications : sequence of Notification
+        Outbox rows; an id that is there already is passed over.
+    """
+
+    handled: Sequence[tuple[int, Outcome]]
+    events: Sequence[Event]
+    cases: Sequence[Case]
+    notifications: Sequence[Notification]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of anything, newest or most urgent first, and the key of the next page."""
+
+    items: list[Case]
+    next: str | None
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFilter:
+    """Which cases; None means any."""
+
+    owner: str | None = None
+    asset: str | None = None
+    account: str | None = None
+    states: tuple[str, ...] | None = None
+    open_only: bool = False
+    text: str | None = None
+
+
+class Inbox(Protocol):
+    """The desk's queue, durable; each input id is taken once."""
+
+    async def submit(self, input_: Input) -> int:
+        """Queue one input and return its sequence number; the same id again returns the same number."""
+        ...
+
+    async def outcome(self, seq: int, *, timeout_s: float) -> Outcome:
+        """Wait until the desk has handled an input; raises `UnavailableError` when time ran out."""
+        ...
+
+    async def put(
+        self,
+        tenant: str,
+        inputs: Sequence[Input],
+        statuses: Sequence[AssetStatus],
+        *,
+        reader: str,
+        offset: int,
+    ) -> None:
+        """Queue detections, replace asset states and note the journal offset they stand for, in one transaction."""
+        ...
+
+    async def offset(self, reader: str) -> int:
+        """Return the journal offset whose detections are durable here."""
+        ...
+
+
+class DeskStore(Protocol):
+    """What the desk itself needs; one writer per tenant."""
+
+    async def acquire(self, tenant: str) -> None:
+        """Become the tenant's only desk; raises `ConflictError` where another one runs."""
+        ...
+
+    async def tenants(self) -> list[str]:
+        """Return every tenant that has a catalog or an input."""
+        ...
+
+    def events(self, tenant: str, *, after: int = 0) -> AsyncIterator[StoredEvent]:
+        """Yield the tenant's events in order."""
+        ...
+
+    async def next_inputs(self, tenant: str, *, limit: int = 200) -> list[Queued]:
+        """Return inputs not handled yet, in order."""
+        ...
+
+    async def wait(self, tenant: str, *, timeout_s: float) -> bool:
+        """Wait until there may be an input; False when time ran out."""
+        ...
+
+    async def commit(self, tenant: str, decision: Decision) -> list[Case]:
+        """Store a decision in one transaction; return the cases with their numbers."""
+        ...
+
+
+class Outbox(Protocol):
+    """Notifications to be sent."""
+
+    async def due(self, *, now_ns: int, limit: int = 50) -> list[Sending]:
+        """Return waiting notifications whose time has come."""
+        ...
+
+    async def mark(
+        self,
+        id_: UUID,
+        state: Literal["waiting", "sent", "dead"],
+        *,
+        detail: str = "",
+        next_at_ns: int = 0,
+    ) -> None:
+        """Note how an attempt ended; `waiting` with a later time is a retry."""
+        ...
+
+    async def wait(self, *, timeout_s: float) -> bool:
+        """Wait until there may be something due."""
+        ...
+
+
+class Views(Protocol):
+    """Read side for REST and pages; every call names the tenant."""
+
+    async def cases(
+        self, tenant: str, where: CaseFilter, *, after: str | None = None, limit: int = 50
+    ) -> Page: ...
+
+    async def case(self, tenant: str, id_: UUID) -> Case | None: ...
+
+    async def events(
+        self, tenant: str, *, after: int = 0, case: UUID | None = None, limit: int = 500
+    ) -> list[StoredEvent]: ...
+
+    async def wait_events(self, *, after: int, timeout_s: float) -> bool:
+        """Wait until an event of any tenant with a later sequence number may be there."""
+        ...
+
+    async def notifications(
+        self, tenant: str, *, case: UUID | None = None, limit: int = 200
+    ) -> list[Sending]: ...
+
+    async def statuses(self, tenant: str) -> list[AssetStatus]: ...
+
+    async def status(self, tenant: str, asset: str) -> AssetStatus | None: ...
+
+    async def detections(
+        self,
+        tenant: str,
+        *,
+        asset: str | None = None,
+        type_: str | None = None,
+        limit: int = 200,
+    ) -> list[Detection]:
+        """Return the newest detections that reached the desk."""
+        ...
+
+
+class CatalogStore(Protocol):
+    """Versions of each tenant's catalog; the newest counts."""
+
+    async def put(self, catalog: Catalog) -> int:
+        """Store a catalog and return its version; an equal one returns the present version."""
+        ...
+
+    async def latest(self, tenant: str) -> tuple[int, Catalog] | None: ...
+
+    async def get(self, tenant: str, version: int) -> Catalog | None: ...
+
+    async def tenants(self) -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a request acts as: a person of one tenant, or an operator without a person's tasks."""
+
+    tenant: str
+    person: str
+    role: str
+    via: Literal["session", "token", "demo"]
+
+
+class People(Protocol):
+    """Sign-in: users with argon2 hashes, tokens and sessions kept as SHA-256 only."""
+
+    async def add_user(self, tenant: str, person: str, password: str) -> None: ...
+
+    async def verify(self, tenant: str, person: str, password: str) -> Identity | None: ...
+
+    async def issue_token(
+        self, tenant: str, person: str, name: str, *, expires: datetime | None
+    ) -> str: ...
+
+    async def revoke_token(self, tenant: str, name: str) -> bool: ...
+
+    async def by_token(self, token: str, *, now: datetime) -> Identity | None: ...
+
+    async def open_session(self, identity: Identity, *, expires: datetime) -> str: ...
+
+    async def by_session(self, session: str, *, now: datetime) -> Identity | None: ...
+
+    async def close_session(self, session: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How a delivery went; `retry` tells whether trying again can help."""
+
+    ok: bool
+    retry: bool
+    detail: str
+
+
+class Channel(Protocol):
+    """A way to reach somebody; sending the same notification id twice must be harmless."""
+
+    name: str
+
+    async def send(self, notification: Notification) -> Receipt: ...
+
+    async def ping(self) -> str:
+        """Return what answers there; raises `UnavailableError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DemoState:
+    """What the header of the demo shows."""
+
+    now: datetime
+    speed: float
+    paused: bool
+    phase: Literal["history", "live"]
+    progress: float
+    seats: dict[str, str]
+    """Person id by role, for the one-click sign-in."""
+
+
+class Demo(Protocol):
+    """The demo's clock and seats; None in a real service."""
+
+    def state(self) -> DemoState:
+        """Return the clock, the phase and the seats."""
+        ...
+
+    def run_at(self, speed: float) -> None:
+        """Run at so many simulated seconds per second (1 to 20,000)."""
+        ...
+
+    def pause(self) -> None:
+        """Stand still."""
+        ...
+
+    def resume(self) -> None:
+        """Go on at the last speed."""
+        ...
+
+    def take_seat(self, person: str) -> None:
+        """A visitor acts as this person from now on; the simulated colleague steps aside."""
+        ...

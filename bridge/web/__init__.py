@@ -1,0 +1,1 @@
+"""REST and pages, on the same queries."""
