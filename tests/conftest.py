@@ -1,8 +1,25 @@
-"""Shared by every test: how hard hypothesis looks, the real servers, and what was not run."""
+"""Shared by every test: how hard hypothesis looks, the real servers, and what was not run.
+
+The servers are described in tests/servers.py.
+"""
 
 import os
+import secrets
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.servers import (
+    NOT_RUN,
+    SERVICES,
+    InfluxDB,
+    Mosquitto,
+    Postgres,
+    Smtp,
+    locate,
+    not_run,
+)
 
 # A deadline measures the machine, not the property; the whole run has a fault timeout.
 settings.register_profile("quick", deadline=None, max_examples=50)
@@ -15,3 +32,101 @@ settings.register_profile(
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "quick")
 )
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> Iterator[Mosquitto]:
+    """Share one broker; tests keep apart by topics and client ids of their own."""
+    broker = Mosquitto(locate("mosquitto") or not_run("mosquitto", SERVICES))
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.remove()
+
+
+@pytest.fixture
+def mosquitto_own() -> Iterator[Mosquitto]:
+    """Give a broker to one test, to be killed and started again."""
+    broker = Mosquitto(locate("mosquitto") or not_run("mosquitto", SERVICES))
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Share one PostgreSQL; tests keep apart by databases of their own."""
+    server = Postgres(locate("postgres") or not_run("PostgreSQL", SERVICES))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def postgres_database(postgres: Postgres) -> Iterator[str]:
+    """Give the DSN of a fresh database, dropped afterwards with all its connections."""
+    name = f"test_{secrets.token_hex(6)}"
+    postgres.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    yield postgres.dsn(name)
+    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def influxdb() -> Iterator[InfluxDB]:
+    """Share one InfluxDB 2; tests keep apart by organisations or buckets of their own."""
+    server = InfluxDB(locate("influxd") or not_run("InfluxDB 2", SERVICES))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def influxdb_org(influxdb: InfluxDB) -> str:
+    """Give the name of a fresh organisation without buckets."""
+    return influxdb.new_org()
+
+
+@pytest.fixture
+def influxdb_bucket(influxdb: InfluxDB) -> str:
+    """Give the name of a fresh bucket in the server's first organisation."""
+    return influxdb.new_bucket(influxdb.org, f"bucket-{secrets.token_hex(6)}")
+
+
+@pytest.fixture
+def smtp() -> Iterator[Smtp]:
+    """Give a mail server with an empty mailbox."""
+    server = Smtp()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Give the path of the browser."""
+    found = locate("chromium") or locate("google-chrome")
+    return found or not_run("Chromium", SERVICES)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List by name what was not run, and the command that brings it."""
+    counts: dict[str, int] = {}
+    for outcome in ("skipped", "failed", "error"):
+        for report in terminalreporter.stats.get(outcome, []):
+            text = str(report.longrepr[2] if outcome == "skipped" else report.longrepr)
+            before, mark, message = text.partition(NOT_RUN)
+            if mark:
+                counts[message.strip()] = counts.get(message.strip(), 0) + 1
+    if counts:
+        terminalreporter.section("not run on this machine")
+        for message, count in sorted(counts.items()):
+            terminalreporter.line(f"{count:5d} tests need {message}")

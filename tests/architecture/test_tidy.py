@@ -19,7 +19,7 @@ TOP_LEVEL = {
     "bridge", "simulators", "tests", "deploy",
     "pyproject.toml", "README.md", "mosquitto.conf", "Makefile", "LICENSE", "CHANGELOG.md",
 }  # fmt: skip
-# Folders that exist on one machine only; in two pieces, so that this file does not match itself.
+# Folders that exist on one machine only; two pieces, or this file matches itself.
 MACHINE_PATH = re.compile(r"(?<![\w.~/}\"'])/" + r"(?:home|root|work|Users|mnt|media)/[\w.]")
 
 
