@@ -123,7 +123,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for outcome in ("skipped", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, []):
             text = str(report.longrepr[2] if outcome == "skipped" else report.longrepr)
-            before, mark, message = text.partition(NOT_RUN)
+            _, mark, message = text.partition(NOT_RUN)
             if mark:
                 counts[message.strip()] = counts.get(message.strip(), 0) + 1
     if counts:

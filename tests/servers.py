@@ -1,32 +1,36 @@
 """Real servers for tests: where their binaries are, how they start, answer and stop.
 
-Fixtures (tests/conftest.py); each skips its test with a clear word when its server cannot run here:
+Fixtures (in tests/conftest.py); each leaves its test out where its server cannot run:
 
-====================  ========  ===================================================================
-fixture               scope     gives
-====================  ========  ===================================================================
-``mosquitto``         session   :class:`Mosquitto`, our mosquitto.conf with a plain and a TLS door on
-                                loopback: ``.host .port .tls_port .ca_file``; users (name: password,
-                                rights) ``bridge: bridge`` (all), ``simulator: simulator`` (all),
-                                ``press-07: press-07`` (writes ``acme/press-07/#`` only)
-``mosquitto_own``     function  a :class:`Mosquitto` of the test's own, to ``kill()``, ``stop()``
-                                and ``start()`` again on the same folder and ports
-``postgres``          session   :class:`Postgres`: ``.host .port .user .password``, ``.dsn(database)``
-``postgres_database`` function  ``str``, DSN ``postgresql+psycopg://...`` of a fresh, empty database
-                                (the driver serves SQLAlchemy's sync and async engines)
-``influxdb``          session   :class:`InfluxDB`: ``.url .org .token`` (may do everything),
-                                ``.new_org() -> str`` (its name), ``.new_bucket(org, name) -> str``
-``influxdb_org``      function  ``str``, name of a fresh organisation without buckets
-``influxdb_bucket``   function  ``str``, name of a fresh bucket in ``influxdb.org``
-``smtp``              function  :class:`Smtp`: ``.host .port``, ``.messages`` (``list[EmailMessage]``
-                                in the order taken), ``.replies`` (SMTP replies to give first)
-``chromium``          session   ``str``, path of the browser, for
-                                ``playwright.chromium.launch(executable_path=..., args=["--no-sandbox"])``
-====================  ========  ===================================================================
+mosquitto (session) -> Mosquitto
+    Our mosquitto.conf with a plain and a TLS door on loopback: ``.host .port .tls_port
+    .ca_file``. Users, each with its name as password: ``bridge`` (all rights), ``simulator``
+    (all rights), ``press-07`` (writes ``acme/press-07/#`` only).
+mosquitto_own (function) -> Mosquitto
+    A broker of the test's own, to ``kill()``, ``stop()`` and ``start()`` again on the same
+    folder and ports.
+postgres (session) -> Postgres
+    ``.host .port .user .password``, ``.dsn(database) -> str``, ``.execute(statement)``.
+postgres_database (function) -> str
+    DSN ``postgresql+psycopg://...`` of a fresh, empty database; the driver serves
+    SQLAlchemy's sync and async engines.
+influxdb (session) -> InfluxDB
+    ``.url .org .token`` (may do everything), ``.new_org() -> str`` (its name),
+    ``.new_bucket(org, name) -> str`` (its name).
+influxdb_org (function) -> str
+    Name of a fresh organisation without buckets; ``influxdb.token`` opens it too.
+influxdb_bucket (function) -> str
+    Name of a fresh bucket in ``influxdb.org``.
+smtp (function) -> Smtp
+    ``.host .port``, ``.messages`` (``list[EmailMessage]``, in the order taken), ``.replies``
+    (``list[str]``: SMTP replies such as ``"451 Try later"``, each given once instead of taking).
+chromium (session) -> str
+    Path of the browser, for playwright's
+    ``chromium.launch(executable_path=chromium, args=["--no-sandbox"])``.
 
-``not_run(name, how)`` is the one way to leave a test out because this machine lacks something. Ports are loopback
-ports outside the range that the kernel gives to clients; folders are temporary and belong to the user the
-server runs as.
+``not_run(name, how)`` is the one way to leave a test out because a machine lacks something.
+Ports are loopback ports outside the range that the kernel gives to clients; folders are
+temporary and belong to the user that the server runs as.
 """
 
 import os
@@ -73,7 +77,7 @@ def not_run(name: str, how: str) -> NoReturn:
 
 
 def locate(name: str) -> str | None:
-    """Find a server's binary: on PATH, where Debian hides it, or in the cache of ``make services``."""
+    """Find a binary: on PATH, where Debian hides it, or in the cache of ``make services``."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if found:
         return found
@@ -170,7 +174,7 @@ class Server:
         raise RuntimeError(f"{self.name} did not answer within {READY_S} s ({reason}):\n{tail}")
 
     def stop(self, signal_number: int = signal.SIGTERM) -> None:
-        """End the process as an operator would, and wait; nothing happens if it does not run."""
+        """End the process as an operator would, and wait; one that does not run stays so."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -217,7 +221,7 @@ class Mosquitto(Server):
             "user simulator\ntopic readwrite #\n"
             "user press-07\ntopic write acme/press-07/#\n"
         )
-        # All that differs from production: where it listens, how often it reports, what a test asks for.
+        # All that differs from production: where it listens, how often it reports, options.
         (self.folder / "conf.d" / "test.conf").write_text(
             f"port {self.tls_port}\nbind_address {HOST}\nsys_interval 1\n{options}\n"
             f"listener {self.port} {HOST}\n"
@@ -244,7 +248,7 @@ class Mosquitto(Server):
 
 
 def self_signed(folder: Path) -> Path:
-    """Make server.key and a certificate for localhost that is its own authority; give the latter."""
+    """Make server.key and give a certificate for localhost that is its own authority."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
          "-nodes", "-days", "2", "-subj", "/CN=localhost",
@@ -256,7 +260,7 @@ def self_signed(folder: Path) -> Path:
 
 
 class Postgres(Server):
-    """One PostgreSQL cluster for the whole run; durability is off, a test never cuts its power."""
+    """One PostgreSQL for the whole run; durability is off, as nothing cuts its power."""
 
     name = "postgres"
     owner = "postgres"
@@ -293,7 +297,7 @@ class Postgres(Server):
         return True
 
     def stop(self, signal_number: int = signal.SIGINT) -> None:
-        """Stop at once and cleanly: SIGINT ends open connections, SIGTERM would wait for them."""
+        """Stop at once and cleanly: SIGTERM would wait for open connections."""
         super().stop(signal_number)
 
     def execute(self, statement: str) -> None:
@@ -308,7 +312,7 @@ class Postgres(Server):
 
 
 class InfluxDB(Server):
-    """One InfluxDB 2 for the whole run, set up with an organisation and a token that may do all."""
+    """One InfluxDB 2 for the whole run, set up with a token that may do everything."""
 
     name = "influxd"
     org = "bridge"

@@ -17,7 +17,7 @@ from tests.servers import HOST, InfluxDB, Mosquitto, Smtp, free_port, locate
 
 
 async def heard(broker: Mosquitto, topic: str, sender: aiomqtt.Client) -> bytes | None:
-    """Publish through ``sender`` and give what a client with all rights hears within a second."""
+    """Publish through ``sender``; give what a client with all rights hears in a second."""
     login = {"username": "bridge", "password": "bridge"}
     async with aiomqtt.Client(HOST, broker.port, **login) as listener:
         await listener.subscribe("acme/#", qos=1)
@@ -70,7 +70,7 @@ async def test_mosquitto_lets_nobody_in_unnamed(mosquitto: Mosquitto) -> None:
 
 
 async def test_mosquitto_keeps_a_session_over_a_restart(mosquitto_own: Mosquitto) -> None:
-    """What waits for an absent client, far more than mosquitto's default keeps, survives a stop."""
+    """What waits for an absent client survives, also more than mosquitto's default keeps."""
     login = {"username": "bridge", "password": "bridge"}
     absent = {"identifier": "absent", "clean_session": False, **login}
     async with aiomqtt.Client(HOST, mosquitto_own.port, **absent) as client:
@@ -139,7 +139,7 @@ def test_smtp_keeps_messages_and_can_refuse(smtp: Smtp) -> None:
     message = EmailMessage()
     message["From"], message["To"] = "bridge@example.com", "planner@example.com"
     message["Subject"] = "Lager prüfen: P10 bis Freitag"
-    message.set_content("Bitte einplanen – danke.")
+    message.set_content("Bitte einplanen, danke.")
     smtp.replies.append("451 Try later")
     with smtplib.SMTP(smtp.host, smtp.port, timeout=10) as client:
         with pytest.raises(smtplib.SMTPDataError) as refused:
