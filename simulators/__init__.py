@@ -1,1 +1,4 @@
-"""Machines that misbehave on purpose: physics, fault modes, sensor and network faults, business events."""
+"""Machines that misbehave on purpose.
+
+Physics, fault modes, sensor and network faults, business events.
+"""

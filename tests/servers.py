@@ -23,7 +23,7 @@ influxdb_bucket (function) -> str
     Name of a fresh bucket in ``influxdb.org``.
 smtp (function) -> Smtp
     ``.host .port``, ``.messages`` (``list[EmailMessage]``, in the order taken), ``.replies``
-    (``list[str]``: SMTP replies such as ``"451 Try later"``, each given once instead of taking).
+    (``list[str]``: replies such as ``"451 Try later"``, each given once instead of taking).
 chromium (session) -> str
     Path of the browser, for playwright's
     ``chromium.launch(executable_path=chromium, args=["--no-sandbox"])``.
