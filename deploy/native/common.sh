@@ -1,6 +1,7 @@
 # What the scripts of this folder share: the cache's place, and how they speak. Sourced, never run.
 # shellcheck shell=bash
 
+# shellcheck disable=SC2034 # read by the scripts that source this one
 cache=${BRIDGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bridge}
 
 # say WHAT HOW: one aligned line of progress.

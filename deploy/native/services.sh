@@ -14,7 +14,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 influxd=$cache/influxdb-2.7.12/bin/influxd
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 
-postgres() { ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null | tail -n 1 | grep . || command -v postgres; }
+postgres() { find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null | sort -V | tail -n 1 | grep . || command -v postgres; }
 
 list() {
     local missing=0
@@ -65,8 +65,12 @@ if ! [ -x "$influxd" ] && ! command -v influxd >/dev/null; then
     command -v clang >/dev/null || packages+=(clang)
     command -v protoc >/dev/null || packages+=(protobuf-compiler)
     command -v gcc >/dev/null || packages+=(gcc libc6-dev)
-    command -v go >/dev/null || packages+=(golang)
-    command -v cargo >/dev/null || packages+=(cargo rustc)
+    command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+    command -v git >/dev/null || packages+=(git ca-certificates)
+    # Debian 12's own Rust is too old; it carries a newer one for the browsers.
+    if ! command -v cargo >/dev/null; then
+        if grep -q '^VERSION_ID="12"' /etc/os-release 2>/dev/null; then packages+=(cargo-web rustc-web); else packages+=(cargo rustc); fi
+    fi
 fi
 
 if [ "${#packages[@]}" -gt 0 ]; then
