@@ -219,6 +219,14 @@ class Views(Protocol):
 
     async def case(self, tenant: str, id_: UUID) -> Case | None: ...
 
+    async def case_by_number(self, tenant: str, number: int) -> Case | None:
+        """Return the case that people write as C-`number`."""
+        ...
+
+    async def last_event(self, tenant: str) -> int:
+        """Return the sequence number of the tenant's newest event, or 0; a live stream starts after it."""
+        ...
+
     async def events(
         self, tenant: str, *, after: int = 0, case: UUID | None = None, limit: int = 500
     ) -> list[StoredEvent]: ...
