@@ -48,7 +48,7 @@ def broken_references(catalog: Catalog) -> Iterator[Broken]:
         Path of the key, what was found, what is allowed.
     """
     yield from _twice(catalog)
-    known = {
+    known: dict[str, dict[str, Any]] = {
         "people": catalog.person_by_id,
         "accounts": catalog.account_by_id,
         "sites": catalog.site_by_id,

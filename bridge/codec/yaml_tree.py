@@ -117,11 +117,7 @@ def _scalar(node: ScalarNode) -> str | int | float | bool | None:
     text = str(node.value)
     match str(node.tag).rpartition(":")[2]:
         case "int":
-            return (
-                int(text.replace("_", ""), 0)
-                if text.lstrip("+-").isdigit() is False
-                else int(text)
-            )
+            return int(text) if text.lstrip("+-").isdigit() else int(text, 0)
         case "float":
             return float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
         case "bool":
