@@ -1,0 +1,132 @@
+"""What a topic means, worked out once per topic."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+
+from bridge.codec.payloads import Fault, Mapping, name_fault
+
+TOPICS_MAX = 500_000
+"""Beyond this many topics what was learned is forgotten and learned again."""
+
+Pick = Callable[[dict[str, object]], Iterable[object]]
+
+
+@dataclass(slots=True)
+class Route:
+    """One topic, what it says, and the lane of its messages (`bridge.codec.telemetry`).
+
+    Parameters
+    ----------
+    mapping : Mapping
+        How its payloads are read.
+    tenant : str
+        Of the topic, or the mapping's.
+    asset, signal, gateway : str or None
+        None where the topic does not say.
+    key, time_key : str or None
+        Where the signals and the time stand in the document; None is the root and the time of
+        receipt.
+    has_lane : bool
+        Whether its payloads are simple enough.
+    apart : frozenset of str
+        Keys beside the signals that are no signals.
+    lane : dict
+        By the keys of the signals: number of the plan, and how to pick (None: all of them).
+    """
+
+    mapping: Mapping
+    tenant: str
+    asset: str | None
+    signal: str | None
+    gateway: str | None
+    key: str | None
+    time_key: str | None
+    has_lane: bool
+    apart: frozenset[str]
+    lane: dict[tuple[str, ...], tuple[int, Pick | None]] = field(default_factory=dict)
+
+    def signal_name(self, key: str) -> str:
+        """Return the signal that a key stands for, under the topic's signal if it names one."""
+        name = self.mapping.names.get(key, key)
+        if self.signal is None:
+            return name
+        topic_name = self.mapping.names.get(self.signal, self.signal)
+        return topic_name if key == "value" else f"{topic_name}.{name}"
+
+    def open(self, found: tuple[str, ...], plan: int, keys: list[str]) -> None:
+        """Open the lane for messages with the keys `found`, of which `keys` are signals."""
+        pick: Pick | None = None
+        if len(keys) == 1:
+            key = keys[0]
+            pick = lambda signals: (signals[key],)  # noqa: E731 - itemgetter gives one key bare
+        elif len(keys) != len(found):
+            pick = itemgetter(*keys)
+        self.lane[found] = (plan, pick)
+
+
+class Routes:
+    """All topics seen so far.
+
+    Parameters
+    ----------
+    mappings : sequence of Mapping
+        The first that fits counts.
+    """
+
+    def __init__(self, mappings: Sequence[Mapping]) -> None:
+        self._mappings = tuple(mappings)
+        self.known: dict[str, Route] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to forget."""
+        return len(self.known) > TOPICS_MAX
+
+    def clear(self) -> None:
+        """Forget every topic."""
+        self.known.clear()
+
+    def find(self, topic: str) -> Route | Fault:
+        """Return the route of a topic, or why there is none (not kept: it may be anything)."""
+        route = self.known.get(topic)
+        if route is not None:
+            return route
+        for mapping in self._mappings:
+            place = mapping.template.match(topic)
+            if place is None:
+                continue
+            tenant = mapping.tenant if place.tenant is None else place.tenant
+            for kind, name in (
+                ("tenant", tenant),
+                ("asset", place.asset),
+                ("signal", place.signal),
+            ):
+                fault = name_fault(kind, name) if name is not None else None
+                if fault is not None:
+                    return fault
+            route = _route(mapping, tenant, place.asset, place.signal, place.gateway)
+            self.known[topic] = route
+            return route
+        return Fault("wrong-topic", "no mapping fits this topic")
+
+
+def _route(
+    mapping: Mapping, tenant: str, asset: str | None, signal: str | None, gateway: str | None
+) -> Route:
+    key = mapping.signals_key if mapping.shape == "key" else None
+    time_key = mapping.time_key
+    has_lane = (
+        mapping.format == "json"
+        and mapping.shape in ("root", "key")
+        and asset is not None
+        and "." not in (key or "")
+        and "." not in (time_key or "")
+        and (time_key is None or mapping.time_unit != "iso")
+    )
+    apart = set(mapping.ignore)
+    if key is None and time_key is not None:
+        apart.add(time_key)
+    return Route(
+        mapping, tenant, asset, signal, gateway, key, time_key, has_lane, frozenset(apart)
+    )
