@@ -5,18 +5,26 @@ The servers are described in tests/servers.py.
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.containers import (
+    ContainedInfluxDB,
+    ContainedMosquitto,
+    ContainedPostgres,
+    engine_answers,
+)
+from tests.mailbox import Smtp
 from tests.servers import (
     NOT_RUN,
     SERVICES,
     InfluxDB,
     Mosquitto,
     Postgres,
-    Smtp,
+    Server,
     locate,
     not_run,
 )
@@ -34,37 +42,49 @@ settings.load_profile(
 )
 
 
-@pytest.fixture(scope="session")
-def mosquitto() -> Iterator[Mosquitto]:
-    """Share one broker; tests keep apart by topics and client ids of their own."""
-    broker = Mosquitto(locate("mosquitto") or not_run("mosquitto", SERVICES))
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.remove()
-
-
-@pytest.fixture
-def mosquitto_own() -> Iterator[Mosquitto]:
-    """Give a broker to one test, to be killed and started again."""
-    broker = Mosquitto(locate("mosquitto") or not_run("mosquitto", SERVICES))
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.remove()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """Share one PostgreSQL; tests keep apart by databases of their own."""
-    server = Postgres(locate("postgres") or not_run("PostgreSQL", SERVICES))
+@contextmanager
+def running(native: type[Server], contained: type[Server], **options: str) -> Iterator[Server]:
+    """Run a server: its binary if there is one, a container if a Docker engine answers."""
+    if binary := locate(native.name):
+        server = native(binary, **options)
+    elif engine_answers():
+        server = contained(**options)
+    else:
+        not_run(native.name, SERVICES)
     try:
         server.start()
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> Iterator[Mosquitto]:
+    """Share one broker; tests keep apart by topics and client ids of their own."""
+    with running(Mosquitto, ContainedMosquitto) as broker:
+        yield broker
+
+
+@pytest.fixture
+def mosquitto_with() -> Iterator[Callable[..., Mosquitto]]:
+    """Give brokers to one test, with options and ACL of its own."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(
+            running(Mosquitto, ContainedMosquitto, **options)
+        )
+
+
+@pytest.fixture
+def mosquitto_own(mosquitto_with: Callable[..., Mosquitto]) -> Mosquitto:
+    """Give a broker to one test, to be killed and started again."""
+    return mosquitto_with()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Share one PostgreSQL; tests keep apart by databases of their own."""
+    with running(Postgres, ContainedPostgres) as server:
+        yield server
 
 
 @pytest.fixture
@@ -79,12 +99,8 @@ def postgres_database(postgres: Postgres) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def influxdb() -> Iterator[InfluxDB]:
     """Share one InfluxDB 2; tests keep apart by organisations or buckets of their own."""
-    server = InfluxDB(locate("influxd") or not_run("InfluxDB 2", SERVICES))
-    try:
-        server.start()
+    with running(InfluxDB, ContainedInfluxDB) as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture

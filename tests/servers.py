@@ -9,6 +9,9 @@ mosquitto (session) -> Mosquitto
 mosquitto_own (function) -> Mosquitto
     A broker of the test's own, to ``kill()``, ``stop()`` and ``start()`` again on the same
     folder and ports.
+mosquitto_with (function) -> Callable[..., Mosquitto]
+    ``mosquitto_with(options="...", acl="...")`` starts one with further lines of configuration,
+    or with another ACL.
 postgres (session) -> Postgres
     ``.host .port .user .password``, ``.dsn(database) -> str``, ``.execute(statement)``.
 postgres_database (function) -> str
@@ -21,7 +24,7 @@ influxdb_org (function) -> str
     Name of a fresh organisation without buckets; ``influxdb.token`` opens it too.
 influxdb_bucket (function) -> str
     Name of a fresh bucket in ``influxdb.org``.
-smtp (function) -> Smtp
+smtp (function) -> Smtp (tests/mailbox.py)
     ``.host .port``, ``.messages`` (``list[EmailMessage]``, in the order taken), ``.replies``
     (``list[str]``: replies such as ``"451 Try later"``, each given once instead of taking).
 chromium (session) -> str
@@ -33,6 +36,8 @@ Ports are loopback ports outside the range that the kernel gives to clients; fol
 temporary and belong to the user that the server runs as.
 """
 
+import base64
+import hashlib
 import os
 import pwd
 import random
@@ -43,15 +48,12 @@ import socket
 import subprocess
 import tempfile
 import time
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 from typing import NoReturn
 
 import httpx
 import psycopg
 import pytest
-from aiosmtpd.controller import Controller
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(
@@ -158,20 +160,26 @@ class Server:
             raise
 
     def _wait(self) -> None:
-        assert self._process is not None
         deadline = time.monotonic() + READY_S
         reason: Exception | None = None
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
+        while time.monotonic() < deadline and self.alive():
             try:
                 if self.answers():
                     return
             except (OSError, httpx.HTTPError, psycopg.Error) as error:
                 reason = error
             time.sleep(0.03)
-        tail = self.log.read_text(errors="replace")[-2_000:]
-        raise RuntimeError(f"{self.name} did not answer within {READY_S} s ({reason}):\n{tail}")
+        raise RuntimeError(
+            f"{self.name} did not answer in {READY_S} s ({reason}):\n{self.told()}"
+        )
+
+    def alive(self) -> bool:
+        """Tell whether the process has not ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
+    def told(self) -> str:
+        """Give the end of what the process wrote."""
+        return self.log.read_text(errors="replace")[-2_000:]
 
     def stop(self, signal_number: int = signal.SIGTERM) -> None:
         """End the process as an operator would, and wait; one that does not run stays so."""
@@ -201,30 +209,29 @@ class Mosquitto(Server):
     name = "mosquitto"
     owner = "mosquitto"
     becomes_owner = True
-    host = HOST
+    host = listens = HOST
     users = ("bridge", "simulator", "press-07")
 
-    def __init__(self, binary: str, options: str = "") -> None:
+    def __init__(self, binary: str, options: str = "", acl: str = "") -> None:
         super().__init__()
         self.binary = binary
         self.port, self.tls_port = free_port(), free_port()
         for folder in ("data", "tls", "conf.d"):
             (self.folder / folder).mkdir()
         self.ca_file = self_signed(self.folder / "tls")
-        (self.folder / "passwords").touch(mode=0o600)
-        hasher = locate("mosquitto_passwd") or not_run("mosquitto_passwd", SERVICES)
-        for user in self.users:
-            command = [hasher, "-b", str(self.folder / "passwords"), user, user]
-            subprocess.run(command, check=True, timeout=20, capture_output=True)
+        passwords = "".join(f"{user}:{hashed(user)}\n" for user in self.users)
+        (self.folder / "passwords").write_text(passwords)
+        (self.folder / "passwords").chmod(0o600)
         (self.folder / "acl").write_text(
-            "user bridge\ntopic readwrite #\ntopic read $SYS/#\n"
+            acl
+            or "user bridge\ntopic readwrite #\ntopic read $SYS/#\n"
             "user simulator\ntopic readwrite #\n"
             "user press-07\ntopic write acme/press-07/#\n"
         )
         # All that differs from production: where it listens, how often it reports, options.
         (self.folder / "conf.d" / "test.conf").write_text(
-            f"port {self.tls_port}\nbind_address {HOST}\nsys_interval 1\n{options}\n"
-            f"listener {self.port} {HOST}\n"
+            f"port {self.tls_port}\nbind_address {self.listens}\nsys_interval 1\n{options}\n"
+            f"listener {self.port} {self.listens}\n"
         )
         self.hand_over()
 
@@ -233,18 +240,26 @@ class Mosquitto(Server):
         return [self.binary, "-c", str(ROOT / "mosquitto.conf")]
 
     def answers(self) -> bool:
-        """Sign in at the plain door as an MQTT client does."""
-        fields = [b"ready-probe", b"bridge", b"bridge"]
-        body = (
-            b"\x00\x04MQTT\x04\xc2\x00\x05"  # version 3.1.1; user, password, clean session; 5 s
-        )
+        """Ask whether the bridge is let in at the plain door."""
+        return self.admits("bridge", "bridge")
+
+    def admits(self, user: str, password: str) -> bool:
+        """Sign in at the plain door by MQTT 3.1.1; an empty user gives no name."""
+        fields = [b"probe", *([user.encode(), password.encode()] if user else [])]
+        # The flags: a clean session, with user and password or without; keep-alive of 5 s.
+        body = b"\x00\x04MQTT\x04" + (b"\xc2" if user else b"\x02") + b"\x00\x05"
         body += b"".join(len(field).to_bytes(2, "big") + field for field in fields)
         with socket.create_connection((HOST, self.port), timeout=2) as connection:
             connection.settimeout(2)
             connection.sendall(bytes([0x10, len(body)]) + body)
-            accepted = connection.recv(4) == b"\x20\x02\x00\x00"
-            connection.sendall(b"\xe0\x00")
-        return accepted
+            return connection.recv(4) == b"\x20\x02\x00\x00"
+
+
+def hashed(password: str) -> str:
+    """Hash a password as mosquitto_passwd does: PBKDF2 with SHA-512, 101 rounds."""
+    salt = secrets.token_bytes(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 101)
+    return f"$7$101${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
 def self_signed(folder: Path) -> Path:
@@ -366,32 +381,3 @@ class InfluxDB(Server):
         found = self.call("GET", "orgs", params={"org": org})["orgs"]
         self.call("POST", "buckets", json={"orgID": found[0]["id"], "name": name})
         return name
-
-
-class Smtp:
-    """A mail server in this process that keeps what it is given."""
-
-    host = HOST
-
-    def __init__(self) -> None:
-        self.messages: list[EmailMessage] = []
-        self.replies: list[str] = []
-        self._controller = Controller(self, hostname=HOST, port=free_port())
-        self.port: int = self._controller.port
-
-    async def handle_DATA(self, server, session, envelope) -> str:  # noqa: N802, ARG002
-        """Refuse with the next of ``replies`` if there is one, else keep the message."""
-        if self.replies:
-            return self.replies.pop(0)
-        message = message_from_bytes(envelope.content, policy=policy.default)
-        assert isinstance(message, EmailMessage)
-        self.messages.append(message)
-        return "250 Message accepted"
-
-    def start(self) -> None:
-        """Listen, in a thread of its own."""
-        self._controller.start()
-
-    def stop(self) -> None:
-        """Stop listening and end the thread."""
-        self._controller.stop()

@@ -31,7 +31,7 @@ if [ "$(go_minor)" -lt 23 ]; then
     fi
     PATH=$go_place/bin:$PATH
 fi
-for tool in cargo rustc clang protoc; do
+for tool in cargo rustc cc clang protoc pkg-config; do
     command -v "$tool" >/dev/null || die "influxd $version needs '$tool' to be compiled" "make services, as root"
 done
 rust_minor=$(rustc --version | sed -E 's/^rustc 1\.([0-9]+).*/\1/')

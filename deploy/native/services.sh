@@ -64,6 +64,7 @@ command -v openssl >/dev/null || packages+=(openssl)
 if ! [ -x "$influxd" ] && ! command -v influxd >/dev/null; then
     command -v clang >/dev/null || packages+=(clang)
     command -v protoc >/dev/null || packages+=(protobuf-compiler)
+    command -v pkg-config >/dev/null || packages+=(pkg-config)
     command -v gcc >/dev/null || packages+=(gcc libc6-dev)
     command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
     command -v git >/dev/null || packages+=(git ca-certificates)

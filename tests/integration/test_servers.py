@@ -5,6 +5,7 @@ import smtplib
 import socket
 import ssl
 import subprocess
+from collections.abc import Callable
 from email.message import EmailMessage
 
 import aiomqtt
@@ -13,14 +14,15 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.servers import HOST, InfluxDB, Mosquitto, Smtp, free_port, locate
+from tests.mailbox import Smtp
+from tests.servers import HOST, ROOT, InfluxDB, Mosquitto, free_port, locate
 
 
 async def heard(broker: Mosquitto, topic: str, sender: aiomqtt.Client) -> bytes | None:
     """Publish through ``sender``; give what a client with all rights hears in a second."""
     login = {"username": "bridge", "password": "bridge"}
     async with aiomqtt.Client(HOST, broker.port, **login) as listener:
-        await listener.subscribe("acme/#", qos=1)
+        await listener.subscribe("#", qos=1)
         async with sender:
             await sender.publish(topic, b"21.5", qos=1)
         try:
@@ -61,12 +63,24 @@ async def test_mosquitto_speaks_tls(mosquitto: Mosquitto) -> None:
     assert await heard(mosquitto, "acme/press-07/temperature", sender) == b"21.5"
 
 
-async def test_mosquitto_lets_nobody_in_unnamed(mosquitto: Mosquitto) -> None:
+def test_mosquitto_lets_nobody_in_unnamed(mosquitto: Mosquitto) -> None:
     """Without a name, or with a wrong password, there is no connection."""
-    for login in ({}, {"username": "bridge", "password": "wrong"}):
-        with pytest.raises(aiomqtt.MqttError):
-            async with aiomqtt.Client(HOST, mosquitto.port, **login):
-                pass
+    assert mosquitto.admits("bridge", "bridge")
+    assert not mosquitto.admits("", "")
+    assert not mosquitto.admits("bridge", "wrong")
+
+
+async def test_production_acl(mosquitto_with: Callable[..., Mosquitto]) -> None:
+    """As delivered, the bridge only reads, and a Sparkplug node speaks for itself only."""
+    broker = mosquitto_with(acl=(ROOT / "deploy/mosquitto/acl").read_text())
+
+    def sender(name: str) -> aiomqtt.Client:
+        return aiomqtt.Client(HOST, broker.port, username=name, password=name)
+
+    assert await heard(broker, "acme/press-07/telemetry", sender("bridge")) is None
+    assert await heard(broker, "spBv1.0/acme/NDATA/press-07", sender("press-07")) == b"21.5"
+    assert await heard(broker, "spBv1.0/acme/NDATA/press-08", sender("press-07")) is None
+    assert await heard(broker, "spBv1.0/acme/NCMD/press-07", sender("bridge")) == b"21.5"
 
 
 async def test_mosquitto_keeps_a_session_over_a_restart(mosquitto_own: Mosquitto) -> None:
