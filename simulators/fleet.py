@@ -41,6 +41,11 @@ class Rows:
     def __len__(self) -> int:
         return int(self.t_ns.size)
 
+    def where(self, mask: NDArray[np.bool_]) -> "Rows":
+        """Return the rows for which the mask is true."""
+        signals = {name: column[mask] for name, column in self.signals.items()}
+        return Rows(self.asset, self.site, self.t_ns[mask], signals)
+
 
 @dataclass(frozen=True, slots=True)
 class FleetOptions:
@@ -143,12 +148,13 @@ class Fleet:
         site = next(row["site"] for row in self.tree["assets"] if row["id"] == asset)
         return Rows(asset, site, times[keep], signals)
 
-    def away(self, gateway: str, t_ns: int) -> bool:
-        """Return whether a gateway is away at a time."""
-        return any(
-            fault.onset_ns <= t_ns and (fault.end_ns is None or t_ns < fault.end_ns)
-            for fault in self.gateway_faults[gateway].until(t_ns + 1)
-        )
+    def away(self, gateway: str, t_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for each time whether a gateway is away then."""
+        away = np.zeros(t_ns.size, bool)
+        if t_ns.size:
+            for fault in self.gateway_faults[gateway].until(int(t_ns.max()) + 1):
+                away |= (t_ns >= fault.onset_ns) & (t_ns < (fault.end_ns or 0))
+        return away
 
     def repair(self, asset: str, t_ns: int) -> Fault | None:
         """Repair whatever is wrong with a machine now; return the fault that ended, or None."""
