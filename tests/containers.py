@@ -4,8 +4,11 @@ Only what runs differs. Ports, users, files and the question for readiness are t
 servers; the container's ports are bound to the same numbers, so that a restart keeps them.
 """
 
+import contextlib
 import functools
+import gc
 import shutil
+import warnings
 
 import docker
 from testcontainers.core.container import DockerContainer
@@ -16,10 +19,16 @@ from tests.servers import ROOT, InfluxDB, Mosquitto, Postgres, Server, free_port
 @functools.cache
 def engine_answers() -> bool:
     """Ask once whether there is a Docker engine; without one the answer takes milliseconds."""
-    try:
-        return bool(docker.from_env(timeout=5).ping())
-    except docker.errors.DockerException:
-        return False
+    with warnings.catch_warnings():
+        # Where nobody answers, the client leaves its socket to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            with contextlib.closing(docker.from_env(timeout=5)) as client:
+                answered = bool(client.ping())
+        except docker.errors.DockerException:
+            answered = False
+        gc.collect()
+    return answered
 
 
 class Contained(Server):

@@ -14,7 +14,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 influxd=$cache/influxdb-2.7.12/bin/influxd
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 
-postgres() { find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null | sort -V | tail -n 1 | grep . || command -v postgres; }
+find_postgres() { find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null | sort -V | tail -n 1 | grep . || type -P postgres; }
 
 list() {
     local missing=0
@@ -23,7 +23,7 @@ list() {
     }
     present mosquitto "$(command -v mosquitto || true)" "apt-get install mosquitto mosquitto-clients"
     present mosquitto_passwd "$(command -v mosquitto_passwd || true)" "apt-get install mosquitto"
-    present PostgreSQL "$(postgres || true)" "apt-get install postgresql"
+    present PostgreSQL "$(find_postgres || true)" "apt-get install postgresql"
     present Chromium "$(command -v chromium || command -v google-chrome || true)" "apt-get install chromium"
     present openssl "$(command -v openssl || true)" "apt-get install openssl"
     present "InfluxDB 2.7" "$([ -x "$influxd" ] && echo "$influxd" || command -v influxd || true)" \
@@ -58,7 +58,7 @@ printf '== servers\n'
 packages=()
 command -v mosquitto >/dev/null && command -v mosquitto_passwd >/dev/null || packages+=(mosquitto)
 command -v mosquitto_pub >/dev/null || packages+=(mosquitto-clients)
-postgres >/dev/null || packages+=(postgresql)
+find_postgres >/dev/null || packages+=(postgresql)
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || packages+=(chromium)
 command -v openssl >/dev/null || packages+=(openssl)
 if ! [ -x "$influxd" ] && ! command -v influxd >/dev/null; then
