@@ -19,19 +19,22 @@ from tests.servers import HOST, ROOT, InfluxDB, Mosquitto, free_port, locate
 
 
 async def heard(broker: Mosquitto, topic: str, sender: aiomqtt.Client) -> bytes | None:
-    """Publish through ``sender``; give what a client with all rights hears in a second."""
+    """Publish through ``sender``; give what the bridge hears, None if nothing came."""
+    # The broker keeps the order, so what did not come before this last word does not come.
+    last_word = "spBv1.0/acme/NCMD/last-word"
     login = {"username": "bridge", "password": "bridge"}
     async with aiomqtt.Client(HOST, broker.port, **login) as listener:
         await listener.subscribe("#", qos=1)
         async with sender:
             await sender.publish(topic, b"21.5", qos=1)
-        try:
-            async with asyncio.timeout(1):
-                async for message in listener.messages:
-                    return bytes(message.payload)
-        except TimeoutError:
-            return None
-    return None
+        await listener.publish(last_word, b"", qos=1)
+        found = None
+        async with asyncio.timeout(10):
+            async for message in listener.messages:
+                if str(message.topic) == last_word:
+                    return found
+                found = bytes(message.payload)
+    return found
 
 
 async def test_mosquitto_holds_a_device_to_its_topics(mosquitto: Mosquitto) -> None:
