@@ -26,7 +26,7 @@ def test_compose_settings_are_the_services_own(
             secret.write_text("postgresql+psycopg://bridge:secret@postgres/bridge")
             value = str(secret)  # noqa: PLW2901 - the file that the container would mount
         monkeypatch.setenv(key, re.sub(r"\$\{\w+:-(.*)\}", r"\1", str(value)))
-    settings = load(None)
+    settings = load(DEPLOY / "bridge.toml")
     assert settings.records_url.startswith("postgresql+psycopg://")
     assert settings.broker.secret
     assert settings.series.kind == "influxdb"
