@@ -187,7 +187,14 @@ class SeriesStore(Protocol):
     """Where series are kept; identity of a sample is (tenant, asset, signal, t), writing twice changes nothing.
 
     Derived series of the watch use reserved signal names that begin with ``~``: ``~score``, ``~health``.
+
+    Attributes
+    ----------
+    keeps_position : bool
+        Whether `position` comes from the store; where not, the journal's position of the reader counts.
     """
+
+    keeps_position: bool
 
     async def write(
         self, batch: Samples, slots: Sequence[SignalSlot], *, offset: int | None
