@@ -21,7 +21,7 @@ need_space_mb() {
     while [ ! -d "$folder" ]; do folder=$(dirname "$folder"); done
     free=$(df -Pm "$folder" | awk 'NR == 2 { print $4 }')
     [ "$free" -ge "$1" ] || die "$folder has $free MB free, $1 MB are needed" \
-        "make room, or name another place: export BRIDGE_CACHE=FOLDER"
+        "make room, or name another place: make VENV=FOLDER for Python, export BRIDGE_CACHE=FOLDER for servers"
 }
 
 # logged LOG WHAT COMMAND...: run quietly, tell how long it took; show the log's end when it fails.
