@@ -24,6 +24,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.intake_blocked = Counter(
+            "bridge_intake_blocked",
+            "Commits put off because the journal was full or away.",
+            ["reason"],
+            registry=registry,
+        )
         self.late = Counter(
             "bridge_late",
             "Samples that came too late for live detection.",

@@ -1,0 +1,110 @@
+"""What both MQTT sources are told, and the parts they share."""
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bridge.model.errors import InputError
+
+RECEIVE_MAX = 65_535
+DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """How the broker is verified and how the bridge names itself.
+
+    Parameters
+    ----------
+    ca_file : Path or None
+        Who signed the broker's certificate; None takes the system's authorities.
+    cert_file, key_file : Path or None
+        The bridge's own certificate, where the broker asks for one.
+    """
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context; raises InputError where a file cannot be used."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.cert_file is not None:
+                context.load_cert_chain(self.cert_file, self.key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise InputError(
+                f"TLS files {self.ca_file}, {self.cert_file}, {self.key_file}: {error}"
+            ) from error
+        return context
+
+
+@dataclass(frozen=True, slots=True)
+class MqttOptions:
+    """How to reach a broker and what to take from it.
+
+    Parameters
+    ----------
+    client_id : str
+        Names the session at the broker; one per bridge, the same after every start.
+    filters : tuple of str
+        Subscriptions (`TopicTemplate.filter`).
+    share_group : str
+        Where not empty, subscribe as ``$share/GROUP/FILTER``. A group breaks the order inside
+        an asset unless the broker sends each asset to one member.
+    qos : int
+        0 or 1. At 2 the broker is asked for 1: the journal's identity of samples makes "at
+        least once" exactly once.
+    session_expiry_s : int
+        How long the broker keeps messages for a bridge that is away.
+    unacknowledged_max : int
+        Messages taken in and not yet committed; beyond it the socket is not read.
+    coalesce_ms : float
+        How long a thin stream rests after a read, so that one read takes what 20 would.
+    settled_s : float
+        A connection that lived this long was not taken away by another client of the same id.
+    watch_dropped : bool
+        Subscribe the broker's own count of dropped messages.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    client_id: str = "bridge"
+    filters: tuple[str, ...] = ("#",)
+    share_group: str = ""
+    qos: int = 1
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: TlsOptions | None = None
+    keep_alive_s: int = 30
+    session_expiry_s: int = 14 * 86_400
+    unacknowledged_max: int = 20_000
+    packet_bytes_max: int = 16 << 20
+    coalesce_ms: float = 2.0
+    connect_timeout_s: float = 10.0
+    backoff_min_s: float = 0.5
+    backoff_max_s: float = 30.0
+    settled_s: float = 10.0
+    watch_dropped: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.client_id:
+            raise InputError("client_id is empty: without one the broker keeps no session")
+        if self.qos not in (0, 1):
+            raise InputError(f"qos {self.qos}: 0 or 1 is allowed")
+        if not 0 < self.unacknowledged_max < RECEIVE_MAX // 2:
+            # Above the receive maximum the broker would stall, waiting for the acknowledgements
+            # of messages that the bridge has stopped reading.
+            raise InputError(
+                f"unacknowledged_max {self.unacknowledged_max}: "
+                f"1 to {RECEIVE_MAX // 2 - 1} is allowed"
+            )
+        if not self.filters:
+            raise InputError("filters are empty: at least one topic is needed")
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """The filters as they are subscribed."""
+        if not self.share_group:
+            return self.filters
+        return tuple(f"$share/{self.share_group}/{one}" for one in self.filters)

@@ -1,0 +1,276 @@
+"""What every source promises, against a real mosquitto."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import mqtt5
+import pytest
+
+from bridge.adapters.mqtt.mqtt5_source import Mqtt5Source
+from bridge.adapters.mqtt.options import MqttOptions, TlsOptions
+from bridge.flow.clock import SystemClock
+from bridge.flow.ports import Delivery, Source
+from bridge.model.errors import ConflictError, InputError, UnavailableError
+from tests.servers import Mosquitto
+from tests.servers_mqtt import publish
+
+WAIT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Kit:
+    """A kind of source, and options with a session and a topic of its own."""
+
+    make: Callable[[MqttOptions], Source]
+    options: MqttOptions
+    topic: str
+
+    def source(self, **changes: Any) -> Source:
+        """Make one with some options changed."""
+        return self.make(replace(self.options, **changes))
+
+
+SOURCES = {"mqtt5": lambda options: Mqtt5Source(options, clock=SystemClock())}
+
+
+def kit_for(broker: Mosquitto, make: Callable[[MqttOptions], Source]) -> Kit:
+    """Give a client id and a topic that no other test uses."""
+    name = secrets.token_hex(6)
+    options = MqttOptions(
+        host=broker.host, port=broker.port, username="bridge", password="bridge",
+        client_id=f"test-{name}", filters=(f"plant/{name}/+",),
+        backoff_min_s=0.05, backoff_max_s=0.2, connect_timeout_s=5.0,
+    )  # fmt: skip
+    return Kit(make, options, f"plant/{name}/a")
+
+
+@pytest.fixture(params=SOURCES)
+def make(request: pytest.FixtureRequest) -> Callable[[MqttOptions], Source]:
+    """Give each kind of source in turn."""
+    return SOURCES[request.param]
+
+
+@pytest.fixture
+def kit(mosquitto: Mosquitto, make: Callable[[MqttOptions], Source]) -> Kit:
+    """Give a source for the shared broker."""
+    return kit_for(mosquitto, make)
+
+
+async def collect(source: Source, count: int, *, acknowledge: bool = True) -> list[bytes]:
+    """Receive until ``count`` payloads are there."""
+    found: list[bytes] = []
+    async with asyncio.timeout(WAIT_S):
+        while len(found) < count:
+            delivery = await source.receive()
+            found += delivery.messages.payloads
+            if acknowledge:
+                source.acknowledge(delivery)
+    return found
+
+
+def numbered(count: int, first: int = 0) -> list[bytes]:
+    """Give payloads that tell their place."""
+    return [b"%d" % number for number in range(first, first + count)]
+
+
+async def drained(source: Source, wait_s: float = 0.5) -> list[bytes]:
+    """Receive what still comes."""
+    found: list[bytes] = []
+    try:
+        async with asyncio.timeout(wait_s):
+            while True:
+                delivery: Delivery = await source.receive()
+                found += delivery.messages.payloads
+                source.acknowledge(delivery)
+    except TimeoutError:
+        return found
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+async def test_order_and_content(kit: Kit, mosquitto: Mosquitto, qos: int) -> None:
+    """Every message comes, unchanged and in the order sent."""
+    async with kit.source(qos=qos) as source:
+        publish(mosquitto, kit.topic, numbered(3_000), qos=qos)
+        assert await collect(source, 3_000) == numbered(3_000)
+        assert source.status.received == 3_000
+        assert source.status.unacknowledged == 0
+        assert source.status.connected
+
+
+async def test_topics_come_along(kit: Kit, mosquitto: Mosquitto) -> None:
+    """A message comes with its own topic and the time of its receipt."""
+    async with kit.source() as source:
+        publish(mosquitto, kit.topic, [b"1"])
+        async with asyncio.timeout(WAIT_S):
+            delivery = await source.receive()
+    assert delivery.messages.topics == [kit.topic]
+    assert abs(delivery.messages.receive_ns - SystemClock().now_ns()) < 60 * 10**9
+
+
+async def test_session_keeps_what_comes_meanwhile(kit: Kit, mosquitto: Mosquitto) -> None:
+    """What is published while the source is away waits at the broker."""
+    async with kit.source():
+        pass
+    publish(mosquitto, kit.topic, numbered(2_000))
+    async with kit.source() as source:
+        assert await collect(source, 2_000) == numbered(2_000)
+
+
+async def test_unacknowledged_comes_again(kit: Kit, mosquitto: Mosquitto) -> None:
+    """What was not acknowledged is delivered again after a restart; the rest is not."""
+    async with kit.source() as source:
+        publish(mosquitto, kit.topic, numbered(50))
+        await collect(source, 50)
+        publish(mosquitto, kit.topic, numbered(50, first=50))
+        await collect(source, 50, acknowledge=False)
+    async with kit.source() as source:
+        assert await collect(source, 50) == numbered(50, first=50)
+        assert await drained(source) == []
+
+
+async def test_stops_reading_when_full(kit: Kit, mosquitto: Mosquitto) -> None:
+    """Unacknowledged messages stay near the limit; acknowledging opens it again."""
+    async with kit.source(unacknowledged_max=500) as source:
+        publish(mosquitto, kit.topic, [payload.rjust(2_000) for payload in numbered(5_000)])
+        held: list[Delivery] = []
+        try:
+            async with asyncio.timeout(1.5):
+                while True:
+                    held.append(await source.receive())
+        except TimeoutError:
+            pass
+        count = sum(len(delivery.messages) for delivery in held)
+        assert 500 <= count < 1_500
+        assert source.status.unacknowledged == count
+        for delivery in held:
+            source.acknowledge(delivery)
+        rest = await collect(source, 5_000 - count)
+    found = [payload for delivery in held for payload in delivery.messages.payloads] + rest
+    assert [payload.strip() for payload in found] == numbered(5_000)
+
+
+async def test_cancelled_receive_loses_nothing(kit: Kit, mosquitto: Mosquitto) -> None:
+    """A cancelled call leaves its messages to the next."""
+    found: list[bytes] = []
+    async with kit.source() as source:
+        for number in range(40):
+            publish(mosquitto, kit.topic, numbered(5, first=5 * number))
+            try:
+                async with asyncio.timeout(0.001 * (number % 4)):
+                    delivery = await source.receive()
+            except TimeoutError:
+                continue
+            found += delivery.messages.payloads
+            source.acknowledge(delivery)
+        found += await collect(source, 200 - len(found))
+    assert found == numbered(200)
+
+
+async def test_broker_restart(
+    mosquitto_own: Mosquitto, make: Callable[[MqttOptions], Source]
+) -> None:
+    """A broker that comes back is found again, with the session and the unacknowledged."""
+    kit = kit_for(mosquitto_own, make)
+    async with kit.source() as source:
+        publish(mosquitto_own, kit.topic, numbered(100))
+        async with asyncio.timeout(WAIT_S):
+            early = await source.receive()
+        mosquitto_own.stop()
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(collect(source, 100))
+            await asyncio.sleep(0.3)
+            assert not source.status.connected
+            await asyncio.to_thread(mosquitto_own.start)
+        source.acknowledge(early)  # of the old connection: it changes nothing
+        assert set(task.result()) | set(early.messages.payloads) == set(numbered(100))
+        assert source.status.reconnects >= 1
+        assert source.status.session_lost == 0
+        assert set(await drained(source)) <= set(numbered(100))
+        assert source.status.unacknowledged == 0
+
+
+async def test_no_broker() -> None:
+    """Entering without a broker says so, with its address."""
+    options = MqttOptions(port=1, connect_timeout_s=2.0)
+    for make in SOURCES.values():
+        with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1"):
+            async with make(options):
+                pass
+
+
+async def test_wrong_password(kit: Kit) -> None:
+    """A refused sign-in says so."""
+    with pytest.raises(UnavailableError, match=r"(?i)not.authori"):
+        async with kit.source(password="wrong"):
+            pass
+
+
+async def test_tls(kit: Kit, mosquitto: Mosquitto) -> None:
+    """Over TLS the broker's certificate is verified; a stranger's is refused."""
+    tls = TlsOptions(ca_file=mosquitto.ca_file)
+    async with kit.source(port=mosquitto.tls_port, tls=tls) as source:
+        publish(mosquitto, kit.topic, numbered(10))
+        assert await collect(source, 10) == numbered(10)
+    with pytest.raises(UnavailableError, match=r"(?i)certificate"):
+        async with kit.source(port=mosquitto.tls_port, tls=TlsOptions()):
+            pass
+
+
+async def test_second_client_with_this_id(kit: Kit, mosquitto: Mosquitto) -> None:
+    """Of two clients with one id the newcomer gives up with ConflictError; the elder stays."""
+    found: list[bytes] = []
+
+    async def elder(source: Source) -> None:
+        found.extend(await collect(source, 20))
+
+    async with kit.source(settled_s=0.5) as first, asyncio.TaskGroup() as group:
+        group.create_task(elder(first))
+        await asyncio.sleep(0.7)
+        async with kit.source(settled_s=60.0) as second:
+            with pytest.raises(ConflictError, match="another client"):
+                async with asyncio.timeout(WAIT_S):
+                    await second.receive()
+        publish(mosquitto, kit.topic, numbered(20))
+    assert found == numbered(20)
+
+
+async def test_broker_tells_drops(kit: Kit) -> None:
+    """The broker's own count of dropped messages shows in the status."""
+    async with kit.source() as source:
+        async with asyncio.timeout(WAIT_S):
+            while source.status.broker_dropped is None:
+                await drained(source, 0.2)
+        assert source.status.broker_dropped >= 0
+
+
+async def test_shared_group(kit: Kit, mosquitto: Mosquitto) -> None:
+    """Two members of a group get each message once between them."""
+    async with (
+        kit.source(share_group="g") as one,
+        kit.source(share_group="g", client_id=kit.options.client_id + "-2") as two,
+    ):
+        publish(mosquitto, kit.topic, numbered(100))
+        found = await drained(one, 1.0) + await drained(two, 1.0)
+    assert sorted(found) == sorted(numbered(100))
+
+
+def test_options_are_checked() -> None:
+    """Options that would lose messages or stall are refused."""
+    for wrong in (
+        {"client_id": ""},
+        {"qos": 2},
+        {"unacknowledged_max": 65_535},
+        {"filters": ()},
+    ):
+        with pytest.raises(InputError):
+            MqttOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_library_reads_what_it_writes() -> None:
+    """The codec library refuses half a packet by IndexError, which the link relies on."""
+    packet = mqtt5.PublishPacket("a", b"x", qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=1).write()
+    with pytest.raises(IndexError):
+        mqtt5.read(memoryview(packet)[:-1])
