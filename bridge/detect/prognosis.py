@@ -1,0 +1,316 @@
+"""When a machine that wears reaches its end: first passage of a Wiener process with drift.
+
+The health indicator is taken as drift plus noise. Its drift is not known, only estimated, so it
+is normal with the variance that the observed rise leaves; the time at which the process first
+meets an end level then has the law of [1]_, which `arrival` computes. Neither the end level nor
+the constancy of the drift is known for a machine without recorded failures, so the answer is a
+mixture over some of each, and wide. Where the rise is not significant there is no date at all.
+
+References
+----------
+.. [1] X.-S. Si, W. Wang, C.-H. Hu, M.-Y. Chen, D.-H. Zhou, "A Wiener-process-based degradation
+   model with a recursive filter algorithm for remaining useful life estimation", Mechanical
+   Systems and Signal Processing 35 (2013), theorem 1: the law of the first passage with a drift
+   N(mu, kappa^2). With kappa = 0 it is the inverse Gaussian.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_ndtr, ndtr
+
+from bridge.detect.state import reset_rows
+from bridge.model.samples import Slots32, Times
+
+Wide = NDArray[np.float64]
+
+QUANTILES = (0.1, 0.5, 0.9)
+HALVINGS = 48
+"""Bisection steps of a quantile on a log scale; they leave a relative error under 1e-12."""
+SPAN = (1e-6, 200.0)
+"""Quantiles are sought between these multiples of the elapsed time; further away is no date."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrognosisOptions:
+    """Constants of the degradation process.
+
+    Parameters
+    ----------
+    end_levels, end_weights : tuple of float
+        Levels of the indicator at which machines end, and how likely each is; a doubling, a
+        tripling and five times the baseline where nothing better is known.
+    slowings : tuple of float
+        The drift may go on as it was, or slow down to these shares, equally likely.
+    step_rows : int
+        Rows between the looks that the noise is measured by.
+    hi_min, significance : float
+        No date below this level, or unless the rise is this many standard deviations of the
+        noise.
+    """
+
+    end_levels: tuple[float, ...] = (float(np.log(2.0)), float(np.log(3.0)), float(np.log(5.0)))
+    end_weights: tuple[float, ...] = (0.25, 0.5, 0.25)
+    slowings: tuple[float, ...] = (1.0, 0.5, 0.2)
+    step_rows: int = 12
+    hi_min: float = 0.1
+    significance: float = 2.0
+
+
+@dataclass(slots=True)
+class PrognosisState:
+    """What is remembered per asset, each array of shape (n,).
+
+    Attributes
+    ----------
+    floor, floor_ns : NDArray[np.float64], NDArray[np.int64]
+        Lowest indicator since the baseline, and when it was last there: where the rise begins.
+    look, look_ns, looked : NDArray[np.float64], NDArray[np.int64], NDArray[np.int32]
+        Indicator and time at the last look, and rows since; -1 before the first.
+    swing : NDArray[np.float64]
+        Sum of the squared steps between looks since the floor: what the indicator has moved on
+        its own. A single jump and a plateau behind it is no trend: the swing is then the rise
+        itself.
+    left : NDArray[np.float64], shape (n, 3)
+        Seconds that were left at the last look; NaN where there was no date.
+    end : NDArray[np.float64]
+        The user's own end level; NaN where the default mixture holds.
+    """
+
+    floor: Wide
+    floor_ns: Times
+    look: Wide
+    look_ns: Times
+    looked: NDArray[np.int32]
+    swing: Wide
+    left: Wide
+    end: Wide
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Where some machines stand, each field of shape (n,).
+
+    Parameters
+    ----------
+    hi : NDArray[np.float64]
+        Indicator now.
+    rise, elapsed_s : NDArray[np.float64]
+        Rise since the floor, and how long it took.
+    noise : NDArray[np.float64]
+        Diffusion per second: the swing since the floor over its time.
+    end : NDArray[np.float64]
+        As in the state.
+    """
+
+    hi: Wide
+    rise: Wide
+    elapsed_s: Wide
+    noise: Wide
+    end: Wide
+
+    @property
+    def strength(self) -> Wide:
+        """Rise in standard deviations of what noise alone would have done in that time."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            strength = self.rise / np.sqrt(self.noise * self.elapsed_s)
+        return np.where(self.rise > 0.0, np.nan_to_num(strength, nan=np.inf), 0.0)
+
+
+def init(n: int) -> PrognosisState:
+    """Return the state of n assets before their first row."""
+    return PrognosisState(
+        floor=np.full(n, np.inf),
+        floor_ns=np.zeros(n, np.int64),
+        look=np.zeros(n),
+        look_ns=np.zeros(n, np.int64),
+        looked=np.full(n, -1, np.int32),
+        swing=np.zeros(n),
+        left=np.full((n, 3), np.nan),
+        end=np.full(n, np.nan),
+    )
+
+
+def rebaseline(state: PrognosisState, slots: Slots32) -> None:
+    """Begin anew for some assets after a repair; the user's end level stays."""
+    end = state.end[slots]
+    reset_rows(state, init(1), slots)
+    state.end[slots] = end
+
+
+def update(
+    options: PrognosisOptions,
+    state: PrognosisState,
+    rows: tuple[Slots32, Times, Wide],
+    out: Wide,
+) -> None:
+    """Fold the indicator of some assets into their trend, and write what is left.
+
+    Parameters
+    ----------
+    options, state
+        Constants, and the memory that is changed in place.
+    rows : (slot, t_ns, hi)
+        One entry per asset, slots unique; `hi` NaN while there is no baseline.
+    out : NDArray[np.float64], shape (n, 3)
+        Receives seconds until the failure has happened with 10, 50 and 90 %; NaN: no date yet.
+    """
+    slot, t_ns, hi = rows
+    out.fill(np.nan)
+    known = np.isfinite(hi)
+    if not known.any():
+        return
+    slot, t_ns, hi = slot[known], t_ns[known], hi[known]
+    low = hi <= state.floor[slot]
+    state.floor[slot[low]], state.floor_ns[slot[low]] = hi[low], t_ns[low]
+    due = _look(options, state, (slot, t_ns, hi))
+    if due.any():
+        trend = trend_of(state, (slot[due], t_ns[due], hi[due]))
+        state.left[slot[due]] = remaining(options, trend)
+    since_s = (t_ns - state.look_ns[slot]) * 1e-9
+    out[known] = np.maximum(state.left[slot] - since_s[:, None], 0.0)
+
+
+def trend_of(state: PrognosisState, rows: tuple[Slots32, Times, Wide]) -> Trend:
+    """Return where some assets stand at their rows (slot, t_ns, hi)."""
+    slot, t_ns, hi = rows
+    elapsed_s = (t_ns - state.floor_ns[slot]).astype(np.float64) * 1e-9
+    return Trend(
+        hi=hi,
+        rise=hi - state.floor[slot],
+        elapsed_s=elapsed_s,
+        noise=state.swing[slot] / np.maximum(elapsed_s, 1e-9),
+        end=state.end[slot],
+    )
+
+
+def significant(options: PrognosisOptions, trend: Trend) -> NDArray[np.bool_]:
+    """Say where the rise is more than the indicator's own noise would explain."""
+    strong = trend.rise >= options.significance * np.sqrt(trend.noise * trend.elapsed_s)
+    return (trend.hi >= options.hi_min) & (trend.rise > 0.0) & (trend.elapsed_s > 0.0) & strong
+
+
+def remaining(options: PrognosisOptions, trend: Trend) -> Wide:
+    """Return the seconds left with 10, 50 and 90 %, shape (n, 3), in order; NaN: no date.
+
+    Notes
+    -----
+    There is no date where the trend is not significant.
+    A level that a machine has passed while running is not its end: it drops out, and when all
+    are passed the last gap between them is put on top of where the machine stands. Where even
+    half of the mixture never arrives within the span looked at, nothing is said.
+    """
+    found = np.full((len(trend.hi), 3), np.nan)
+    dated = significant(options, trend)
+    if dated.any():
+        part = Trend(**{f.name: getattr(trend, f.name)[dated] for f in fields(Trend)})
+        found[dated] = _quantiles(options, part)
+    return found
+
+
+def _quantiles(options: PrognosisOptions, trend: Trend) -> Wide:
+    """Return the quantiles of what is left, shape (n, 3), of trends that are significant."""
+    distance, weight = _distances(options, trend)
+    drift: Wide = (trend.rise / trend.elapsed_s)[:, None] * np.array(options.slowings)
+    spread2 = trend.noise / trend.elapsed_s
+    low = np.broadcast_to(np.log(SPAN[0] * trend.elapsed_s)[:, None], (len(trend.hi), 3)).copy()
+    high = np.broadcast_to(np.log(SPAN[1] * trend.elapsed_s)[:, None], low.shape).copy()
+    share = np.array(QUANTILES)
+
+    def reached(log_t: Wide) -> Wide:
+        t = np.exp(log_t)[:, :, None, None]
+        part = arrival(
+            t,
+            distance[:, None, :, None],
+            (drift[:, None, None, :], spread2[:, None, None, None]),
+            trend.noise[:, None, None, None],
+        )
+        mixed: Wide = (part.mean(axis=3) * weight[:, None, :]).sum(axis=2)
+        return mixed
+
+    never = reached(high) < share
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        early = reached(middle) < share
+        low, high = np.where(early, middle, low), np.where(early, high, middle)
+    # The end of the span is the widest thing said; half of the law beyond it is no date.
+    found = np.maximum.accumulate(np.exp(high), axis=1)
+    found[never[:, 1]] = np.nan
+    return found
+
+
+def arrival(t: Wide, distance: Wide, drift: tuple[Wide, Wide], noise: Wide) -> Wide:
+    """Return the probability that the process has met a level by t; all arguments broadcast.
+
+    Parameters
+    ----------
+    t : NDArray[np.float64]
+        Seconds from now, positive.
+    distance : NDArray[np.float64]
+        From here to the level, positive.
+    drift : (mean, variance)
+        Of the drift per second; it is one number for each life, unknown within this.
+    noise : NDArray[np.float64]
+        Diffusion per second (sigma squared), not negative.
+
+    Notes
+    -----
+    Equation (19) of the reference; the second term is a product of a huge and a tiny number and
+    is formed from their logarithms. Without noise the drift alone decides.
+    """
+    mean, variance = drift
+    # A diffusion far below what decides would divide by its square; the floor changes nothing
+    # that can be seen, and keeps the exponent finite.
+    noise = np.maximum(noise, 1e-6 * distance * distance / t)
+    root = np.sqrt(noise * t + variance * t * t)
+    first = ndtr((mean * t - distance) / root)
+    power = 2.0 * distance * (mean + variance * distance / noise) / noise
+    inner = (2.0 * variance * distance * t / noise + mean * t + distance) / root
+    second = np.exp(np.minimum(power + log_ndtr(-inner), 0.0))
+    return np.clip(first + second, 0.0, 1.0)
+
+
+def _distances(options: PrognosisOptions, trend: Trend) -> tuple[Wide, Wide]:
+    """Return distance to and weight of each end level not yet passed, shapes (n, levels)."""
+    levels = np.broadcast_to(
+        np.array(options.end_levels), (len(trend.hi), len(options.end_levels))
+    )
+    weights = np.broadcast_to(np.array(options.end_weights), levels.shape)
+    own = np.isfinite(trend.end)[:, None]
+    first = np.arange(levels.shape[1]) == 0
+    levels = np.where(own, trend.end[:, None], levels)
+    weights = np.where(own, first.astype(np.float64), weights)
+    distance = levels - trend.hi[:, None]
+    ahead: Wide = np.where((distance > 0.0) & (weights > 0.0), weights, 0.0)
+    gap = (
+        options.end_levels[-1] - options.end_levels[-2] if len(options.end_levels) > 1 else 0.5
+    )
+    lost: NDArray[np.bool_] = np.sum(ahead, axis=1) <= 0.0
+    ahead[lost, 0] = 1.0
+    distance = np.where(lost[:, None], gap, np.maximum(distance, 1e-9))
+    # A user's own limit that is reached is reached: the end is now.
+    distance[lost & own[:, 0]] = 1e-9
+    return distance, ahead / ahead.sum(axis=1, keepdims=True)
+
+
+def _look(
+    options: PrognosisOptions, state: PrognosisState, rows: tuple[Slots32, Times, Wide]
+) -> NDArray[np.bool_]:
+    """Measure the noise by the steps between looks `step_rows` apart; say whose look this is.
+
+    Dates are made anew at looks only, and run down between them: the law costs a thousand times
+    more than the recurrence, and twelve rows change it by less than it claims to know.
+    """
+    slot, t_ns, hi = rows
+    state.looked[slot] += 1
+    looked = state.looked[slot]
+    due: NDArray[np.bool_] = (looked == 0) | (looked >= options.step_rows)
+    if not due.any():
+        return due
+    at, hi = slot[due], hi[due]
+    step = np.where(state.looked[at] > 0, hi - state.look[at], 0.0)
+    grounded = hi <= state.floor[at]
+    state.swing[at] = np.where(grounded, 0.0, state.swing[at] + step * step)
+    state.look[at], state.look_ns[at], state.looked[at] = hi, t_ns[due], 0
+    return due
