@@ -1,4 +1,4 @@
-"""The command line: ``bridge COMMAND``; every command imports what it needs only when it runs."""
+"""The command line: ``bridge COMMAND``; a command imports what it needs when it runs."""
 
 import sys
 from pathlib import Path
@@ -14,8 +14,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    epilog="Try it: [bold]bridge demo[/bold]. Your own machines: [bold]bridge discover[/bold], then "
-    "[bold]bridge check[/bold], then [bold]bridge serve[/bold].",
+    epilog="Try it: [bold]bridge demo[/bold]. Your own machines: [bold]bridge discover[/bold], "
+    "then [bold]bridge check[/bold], then [bold]bridge serve[/bold].",
 )
 catalog_app = typer.Typer(no_args_is_help=True, help="Bring the catalog in and out.")
 user_app = typer.Typer(no_args_is_help=True, help="People who may sign in.")
@@ -30,7 +30,9 @@ ConfigOption = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", help="One setting, stronger than file and environment: web.port=9000"),
+    typer.Option(
+        "--set", help="One setting, stronger than file and environment: web.port=9000"
+    ),
 ]
 UrlOption = Annotated[str, typer.Option("--url", help="Where the running service answers.")]
 TokenOption = Annotated[
@@ -69,8 +71,8 @@ def serve(
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM.
 
-    Examples:
-
+    Examples
+    --------
       bridge serve --config bridge.toml
 
       bridge serve --config bridge.toml --roles intake,archive
@@ -86,10 +88,11 @@ def serve(
 
 
 @app.command()
-def demo(  # noqa: PLR0913 - one parameter per option
+def demo(
     seed: Annotated[int, typer.Option(help="Another seed, another fate of the fleet.")] = 1,
     speed: Annotated[
-        float, typer.Option(min=1, max=20000, help="Simulated seconds per second, once it is live.")
+        float,
+        typer.Option(min=1, max=20000, help="Simulated seconds per second, once it is live."),
     ] = 600,
     faults: Annotated[
         str, typer.Option(help="`all`, or `none` for a fleet in which nothing ever goes wrong.")
@@ -97,13 +100,14 @@ def demo(  # noqa: PLR0913 - one parameter per option
     fresh: Annotated[bool, typer.Option(help="Forget what an earlier demo left.")] = False,  # noqa: FBT002
     port: Annotated[int, typer.Option(help="Port of the console.")] = 8080,
     folder: Annotated[
-        Path | None, typer.Option(help="Where the demo keeps its data.", show_default="a cache folder")
+        Path | None,
+        typer.Option(help="Where the demo keeps its data.", show_default="a cache folder"),
     ] = None,
 ) -> None:
-    """Watch a simulated fleet wear out: broker, machines, service and console, on this machine only.
+    """Watch a simulated fleet wear out; everything runs on this machine only.
 
-    Examples:
-
+    Examples
+    --------
       bridge demo
 
       bridge demo --seed 7 --speed 1800 --fresh
@@ -112,13 +116,18 @@ def demo(  # noqa: PLR0913 - one parameter per option
     """
     from bridge.app.demo import DemoOptions, run_demo
 
-    run_demo(DemoOptions(seed=seed, speed=speed, faults=faults, fresh=fresh, port=port, folder=folder))
+    run_demo(
+        DemoOptions(
+            seed=seed, speed=speed, faults=faults, fresh=fresh, port=port, folder=folder
+        )
+    )
 
 
 @app.command()
 def check(
     path: Annotated[
-        Path | None, typer.Argument(help="A catalog (file or folder) or a settings file (.toml).")
+        Path | None,
+        typer.Argument(help="A catalog (file or folder) or a settings file (.toml)."),
     ] = None,
     config: ConfigOption = None,
     set_: SetOption = None,
@@ -128,8 +137,8 @@ def check(
 ) -> None:
     """Validate a catalog and settings; with --connect also ask everything outside.
 
-    Examples:
-
+    Examples
+    --------
       bridge check catalog.yaml
 
       bridge check --config bridge.toml --connect
@@ -146,13 +155,14 @@ def discover(
     out: Annotated[Path, typer.Option(help="Folder for the files it writes.")] = Path(),
     user: Annotated[str | None, typer.Option(help="User at the broker.")] = None,
     password: Annotated[
-        str | None, typer.Option(envvar="BRIDGE_BROKER__PASSWORD", help="Password at the broker.")
+        str | None,
+        typer.Option(envvar="BRIDGE_BROKER__PASSWORD", help="Password at the broker."),
     ] = None,
 ) -> None:
     """Listen to a broker and write a starting configuration and catalog for you to finish.
 
-    Examples:
-
+    Examples
+    --------
       bridge discover --broker mqtt.example:1883
 
       bridge discover --broker 127.0.0.1 --seconds 20 --out mine
@@ -167,7 +177,9 @@ def catalog_import(
     path: Annotated[Path, typer.Argument(help="A catalog file, or a folder of them.")],
     url: UrlOption = LOCAL_URL,
     token: TokenOption = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would change.")] = False,  # noqa: FBT002
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what would change.")
+    ] = False,
 ) -> None:
     """Bring a catalog into a running service; prints what it adds, changes and orphans.
 
@@ -215,7 +227,9 @@ def user_add(
 
 @token_app.command("issue")
 def token_issue(
-    person: Annotated[str, typer.Argument(help="Person id of the catalog whom the token acts as.")],
+    person: Annotated[
+        str, typer.Argument(help="Person id of the catalog whom the token acts as.")
+    ],
     name: Annotated[str, typer.Option(help="What the token is for.")] = "default",
     days: Annotated[float, typer.Option(min=0.01, help="How long it holds.")] = 365,
     config: ConfigOption = None,

@@ -1,4 +1,4 @@
-"""Structured logs: one event name and key-values, as text for a person or as JSON for a collector."""
+"""Structured logs: an event name and key-values, as text for a person or as JSON."""
 
 import logging
 import sys
@@ -8,7 +8,7 @@ import structlog
 
 
 def set_up(form: Literal["text", "json"], level: str) -> None:
-    """Configure structlog and let the standard library's loggers speak through the same stream."""
+    """Configure structlog; the standard library's loggers speak through the same stream."""
     number = getattr(logging, level.upper())
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()

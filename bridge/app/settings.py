@@ -1,9 +1,9 @@
-"""One validated tree of settings: file, then environment, then ``--set``; read once, before the first socket opens.
+"""One validated tree of settings, read once, before the first socket opens.
 
 Order of precedence, the strongest first: ``--set section.key=value``, environment
-(``BRIDGE_SECTION__KEY``), the TOML file, the defaults here. A secret may stand in a file of its own:
-``password_file`` instead of ``password``. `deploy/bridge.toml` documents every option; a test holds
-it complete.
+(``BRIDGE_SECTION__KEY``), the TOML file, the defaults here. A secret may stand in a file of its
+own: ``password_file`` instead of ``password``. `deploy/bridge.toml` documents every option; a
+test holds it complete.
 """
 
 import tomllib
@@ -17,6 +17,7 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from typing_extensions import override
 
 from bridge.model.errors import CatalogError, Problem
 
@@ -140,7 +141,7 @@ class SeriesSection(Section):
 
 
 class RecordsSection(Section):
-    """Events, projections, outbox, people: a SQLAlchemy URL; the default is SQLite in the data folder."""
+    """Events, projections, outbox, people: a SQLAlchemy URL; by default SQLite."""
 
     url: SecretStr | None = None
     url_file: Path | None = None
@@ -255,13 +256,14 @@ class Settings(BaseSettings):
     web: WebSection = WebSection()
 
     @classmethod
+    @override
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put ``--set`` first, then the environment, then the file (handed in by `load`)."""
         given: dict[str, Any] = dict(init_settings())

@@ -1,4 +1,4 @@
-"""What the desk is told: detections, people's acts, catalog changes, repairs, deliveries, ticks.
+"""What the desk is told: detections, people's acts, catalogs, repairs, deliveries, ticks.
 
 Every input has an id; the desk decides on each id once. Names are what was asked or observed.
 """

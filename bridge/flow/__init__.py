@@ -1,1 +1,1 @@
-"""What runs: intake, archive, watch, desk, outbox, clocks, supervision, and the ports they run on."""
+"""What runs: intake, archive, watch, desk, outbox, clocks, supervision, and their ports."""

@@ -8,7 +8,7 @@ from bridge.model.instants import NS_PER_S
 
 
 class Clock(Protocol):
-    """Where `now` comes from: event time, the desk and watermarks run on it; time-outs do not."""
+    """Where `now` comes from: the desk and watermarks run on it; time-outs do not."""
 
     def now_ns(self) -> int:
         """Return nanoseconds since the Unix epoch."""

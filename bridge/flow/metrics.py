@@ -1,4 +1,4 @@
-"""What the service counts of itself, one object handed to the parts; `/metrics` shows its registry."""
+"""What the service counts of itself: one object handed to the parts, shown by `/metrics`."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 

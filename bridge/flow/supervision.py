@@ -1,4 +1,4 @@
-"""Keeps the parts running: a failing part is restarted with back-off and reported, never silently dead."""
+"""Keeps the parts running: one that fails is restarted with back-off and reported."""
 
 import asyncio
 import random
@@ -73,15 +73,15 @@ class Supervisor:
     Raises
     ------
     ConflictError
-        From `run`, where a part finds that another service holds what it needs; restarting would
-        only make two services fight.
+        From `run`, where a part finds that another service holds what it needs; restarting
+        would only make two services fight.
     """
 
     def __init__(
         self,
         parts: list[Part],
         metrics: Metrics,
-        options: SupervisionOptions = SupervisionOptions(),  # noqa: B008 - frozen
+        options: SupervisionOptions = SupervisionOptions(),
     ) -> None:
         self._parts = parts
         self._metrics = metrics

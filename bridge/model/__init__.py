@@ -1,1 +1,1 @@
-"""The vocabulary: frozen values and columns that pass between the parts, and nothing that acts."""
+"""The vocabulary: frozen values and columns that pass between the parts."""

@@ -1,4 +1,4 @@
-"""One case, its immutable facts and its two linked tasks, as the desk's projections hold them."""
+"""One case, its facts and its two linked tasks, as the desk's projections hold them."""
 
 from typing import Literal
 from uuid import UUID
@@ -32,11 +32,11 @@ ActName = Literal[
     "close",
     "false-alarm",
 ]
-"""The acts the desk knows; a new one is a new name here and one new module in `bridge.cases.acts`."""
+"""The acts the desk knows; a new one is a name here and a module in `bridge.cases.acts`."""
 
 
 class Facts(Value):
-    """What both roles read: one immutable block, the same for both; each update makes a new block.
+    """What both roles read: one immutable block; each update makes a new one.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Task(Value):
     owner : str
         Person id; `gap` is true where it is a fallback, because nobody is named or able.
     next_action : str
-        What this side does next, one of a closed set of keys that wording turns into a sentence.
+        What this side does next: one of a closed set of keys that wording puts into words.
     waiting_on : str or None
         ``engineering`` or ``sales`` while the other side has to move first.
     """

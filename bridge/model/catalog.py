@@ -353,7 +353,7 @@ class Catalog(Value):
         return {each.id: each for each in self.parts}
 
     def account_of(self, asset: Asset) -> Account | None:
-        """Return the account whose site hosts the asset, or None where the catalog does not say."""
+        """Return the account whose site hosts the asset, or None where none is named."""
         site = self.site_by_id.get(asset.site)
         return self.account_by_id.get(site.account) if site else None
 
@@ -368,7 +368,7 @@ class Catalog(Value):
         )
 
     def mode_of(self, asset_id: str, mode_id: str) -> FailureMode | None:
-        """Return the failure mode of an asset's model, or None where there is none by that id."""
+        """Return the failure mode of an asset's model, or None."""
         asset = self.asset_by_id.get(asset_id)
         model = self.model_by_id.get(asset.model) if asset else None
         return (

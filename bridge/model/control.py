@@ -1,4 +1,7 @@
-"""Control records: whatever changes detection stands in the journal, in order, so a replay meets it at the same place."""
+"""Control records: whatever changes detection stands in the journal, in order.
+
+So a replay meets it at the same place.
+"""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -52,4 +55,4 @@ Control = Annotated[
     Field(discriminator="type"),
 ]
 CONTROL: TypeAdapter[Control] = TypeAdapter(Control)
-"""Reads and writes control records as JSON: `CONTROL.validate_json`, `CONTROL.dump_json(.., by_alias=True)`."""
+"""Control records as JSON: `CONTROL.validate_json`, `CONTROL.dump_json(.., by_alias=True)`."""

@@ -1,7 +1,7 @@
-"""What detection says: anomalies, predictions, data-quality and connectivity events, asset states.
+"""What detection says: anomalies, predictions, data quality, connectivity, asset states.
 
-Each has an id made of what it stands for (RFC 9562 version 5), so that a replay says the same again
-and the desk can skip what it has handled.
+Each has an id made of what it stands for (RFC 9562 version 5), so that a replay says the same
+again and the desk can skip what it has handled.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ NAMESPACE = UUID("9b0f3f6e-6a0a-5c3e-9d5e-7a6f0f6c2b11")
 """Namespace of every id the bridge derives."""
 
 
-def derive_id(*parts: str | int | float | datetime) -> UUID:
+def derive_id(*parts: str | float | datetime) -> UUID:
     """Return the id of what the parts stand for; the same parts give the same id."""
     return uuid5(NAMESPACE, "\x1f".join(str(part) for part in parts))
 
@@ -68,7 +68,7 @@ class Anomaly(Detection):
 
 
 class Prediction(Detection):
-    """A future failure (ISO 13381-1); p10, p50 and p90 are all given or all absent ("no date yet")."""
+    """A future failure (ISO 13381-1); p10, p50, p90 all given, or all absent: no date yet."""
 
     type: Literal["prediction"] = "prediction"
     mode: Id

@@ -1,15 +1,17 @@
 """The root of every error that the bridge raises, and its three kinds.
 
 * `BridgeError`
-    * `InputError` - *their* fault: a payload, a file or a request is wrong; count, quarantine, go on.
+    * `InputError` - *their* fault: a payload, file or request is wrong; quarantine, go on.
         * `PayloadError` - one message cannot be decoded.
         * `CatalogError` - a catalog or settings file is wrong; it names file, line and key.
-    * `UnavailableError` - the *world's* fault: a broker, store or channel is away; wait and retry.
+    * `UnavailableError` - the *world's* fault: a broker or store is away; wait and retry.
         * `JournalFullError` - the journal reached its cap.
     * `ConflictError` - a second service on the same data, or an id used for something else.
 
 What is *ours* is an assertion: the part crashes and its supervisor restarts it.
 """
+
+from typing_extensions import override
 
 
 class BridgeError(Exception):
@@ -60,6 +62,7 @@ class Problem:
         self.found = found
         self.allowed = allowed
 
+    @override
     def __str__(self) -> str:
         return f"{self.where}: {self.key}: found {self.found}; allowed: {self.allowed}"
 

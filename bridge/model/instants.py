@@ -13,6 +13,6 @@ def as_datetime(t_ns: int) -> datetime:
 
 
 def as_ns(instant: datetime) -> int:
-    """Return an aware datetime as nanoseconds since the Unix epoch, exact to the microsecond."""
+    """Return an aware datetime as nanoseconds since the Unix epoch."""
     delta = instant - datetime(1970, 1, 1, tzinfo=UTC)
     return ((delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds) * 1_000

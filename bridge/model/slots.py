@@ -1,7 +1,7 @@
 """Numbers for assets and signals: issued once, never reused, kept in the journal's file.
 
-A slot is how columns name a signal. The table only grows; a reader that meets a slot it does not
-know fetches the newer rows from the journal.
+A slot is how columns name a signal. The table only grows; a reader that meets a slot it does
+not know fetches the newer rows from the journal.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ class SlotTable:
         return len(self.rows)
 
     def absorb(self, rows: Iterable[SignalSlot]) -> None:
-        """Add rows issued elsewhere, in the order of their slots; known ones are passed over."""
+        """Add rows issued elsewhere, in order of their slots; known ones are passed over."""
         for row in rows:
             if row.slot < len(self.rows):
                 continue
@@ -76,7 +76,7 @@ class SlotTable:
         return self._asset.get((tenant, asset))
 
     def take_fresh(self) -> list[SignalSlot]:
-        """Hand over the rows issued since the last call; they go into the journal's next commit."""
+        """Hand over the rows issued since the last call, for the journal's next commit."""
         fresh, self._fresh = self._fresh, []
         return fresh
 

@@ -94,7 +94,7 @@ class Hours(Value):
 
 
 class Window(Value):
-    """Either weekly hours (days, from, to) or a span of dates or instants, both ends included."""
+    """Weekly hours (days, from, to), or a span of dates or instants, both ends included."""
 
     days: tuple[Day, ...] = Field(default=(), strict=False)
     from_: LocalTime | Instant | LocalDate = Field(alias="from", union_mode="left_to_right")

@@ -1,6 +1,7 @@
-"""The Protocols that the parts run on; adapters implement them, contract tests hold all to one suite.
+"""The Protocols that the parts run on; contract tests hold all adapters to one suite.
 
-All calls may raise `UnavailableError` (the world's fault: wait and retry). Nothing here knows SQL, MQTT or HTTP.
+All calls may raise `UnavailableError` (the world's fault: wait and retry). Nothing here knows
+SQL, MQTT or HTTP.
 """
 
 from bridge.flow.ports.records import (

@@ -135,11 +135,11 @@ class Inbox(Protocol):
     """The desk's queue, durable; each input id is taken once."""
 
     async def submit(self, input_: Input) -> int:
-        """Queue one input and return its sequence number; the same id again returns the same number."""
+        """Queue one input and return its number; the same id again returns the same number."""
         ...
 
     async def outcome(self, seq: int, *, timeout_s: float) -> Outcome:
-        """Wait until the desk has handled an input; raises `UnavailableError` when time ran out."""
+        """Wait until the desk has handled an input, or raise `UnavailableError`."""
         ...
 
     async def put(
@@ -151,7 +151,7 @@ class Inbox(Protocol):
         reader: str,
         offset: int,
     ) -> None:
-        """Queue detections, replace asset states and note the journal offset they stand for, in one transaction."""
+        """Queue detections, replace asset states and note the offset, in one transaction."""
         ...
 
     async def offset(self, reader: str) -> int:
@@ -215,21 +215,27 @@ class Views(Protocol):
 
     async def cases(
         self, tenant: str, where: CaseFilter, *, after: str | None = None, limit: int = 50
-    ) -> Page: ...
+    ) -> Page:
+        """Return one page of cases, the most urgent first."""
+        ...
 
-    async def case(self, tenant: str, id_: UUID) -> Case | None: ...
+    async def case(self, tenant: str, id_: UUID) -> Case | None:
+        """Return a case, or None where the tenant has none by that id."""
+        ...
 
     async def case_by_number(self, tenant: str, number: int) -> Case | None:
         """Return the case that people write as C-`number`."""
         ...
 
     async def last_event(self, tenant: str) -> int:
-        """Return the sequence number of the tenant's newest event, or 0; a live stream starts after it."""
+        """Return the number of the tenant's newest event, or 0; streams start after it."""
         ...
 
     async def events(
         self, tenant: str, *, after: int = 0, case: UUID | None = None, limit: int = 500
-    ) -> list[StoredEvent]: ...
+    ) -> list[StoredEvent]:
+        """Return events of a tenant, or of one case, in order."""
+        ...
 
     async def wait_events(self, *, after: int, timeout_s: float) -> bool:
         """Wait until an event of any tenant with a later sequence number may be there."""
@@ -237,11 +243,17 @@ class Views(Protocol):
 
     async def notifications(
         self, tenant: str, *, case: UUID | None = None, limit: int = 200
-    ) -> list[Sending]: ...
+    ) -> list[Sending]:
+        """Return notifications, the newest first."""
+        ...
 
-    async def statuses(self, tenant: str) -> list[AssetStatus]: ...
+    async def statuses(self, tenant: str) -> list[AssetStatus]:
+        """Return how every asset of the tenant stands."""
+        ...
 
-    async def status(self, tenant: str, asset: str) -> AssetStatus | None: ...
+    async def status(self, tenant: str, asset: str) -> AssetStatus | None:
+        """Return how one asset stands, or None."""
+        ...
 
     async def detections(
         self,
@@ -262,16 +274,22 @@ class CatalogStore(Protocol):
         """Store a catalog and return its version; an equal one returns the present version."""
         ...
 
-    async def latest(self, tenant: str) -> tuple[int, Catalog] | None: ...
+    async def latest(self, tenant: str) -> tuple[int, Catalog] | None:
+        """Return the newest version and its catalog, or None."""
+        ...
 
-    async def get(self, tenant: str, version: int) -> Catalog | None: ...
+    async def get(self, tenant: str, version: int) -> Catalog | None:
+        """Return one version, or None."""
+        ...
 
-    async def tenants(self) -> list[str]: ...
+    async def tenants(self) -> list[str]:
+        """Return every tenant that has a catalog."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a request acts as: a person of one tenant, or an operator without a person's tasks."""
+    """Whom a request acts as: a person of one tenant."""
 
     tenant: str
     person: str
@@ -282,23 +300,39 @@ class Identity:
 class People(Protocol):
     """Sign-in: users with argon2 hashes, tokens and sessions kept as SHA-256 only."""
 
-    async def add_user(self, tenant: str, person: str, password: str) -> None: ...
+    async def add_user(self, tenant: str, person: str, password: str) -> None:
+        """Let a person sign in with a password; replaces an earlier one."""
+        ...
 
-    async def verify(self, tenant: str, person: str, password: str) -> Identity | None: ...
+    async def verify(self, tenant: str, person: str, password: str) -> Identity | None:
+        """Return whom the password opens, or None."""
+        ...
 
     async def issue_token(
         self, tenant: str, person: str, name: str, *, expires: datetime | None
-    ) -> str: ...
+    ) -> str:
+        """Return a new token; only its hash is kept."""
+        ...
 
-    async def revoke_token(self, tenant: str, name: str) -> bool: ...
+    async def revoke_token(self, tenant: str, name: str) -> bool:
+        """Make a token worthless; False where there is none by that name."""
+        ...
 
-    async def by_token(self, token: str, *, now: datetime) -> Identity | None: ...
+    async def by_token(self, token: str, *, now: datetime) -> Identity | None:
+        """Return whom a token acts as at a time, or None."""
+        ...
 
-    async def open_session(self, identity: Identity, *, expires: datetime) -> str: ...
+    async def open_session(self, identity: Identity, *, expires: datetime) -> str:
+        """Return a new session key; only its hash is kept."""
+        ...
 
-    async def by_session(self, session: str, *, now: datetime) -> Identity | None: ...
+    async def by_session(self, session: str, *, now: datetime) -> Identity | None:
+        """Return whom a session acts as at a time, or None."""
+        ...
 
-    async def close_session(self, session: str) -> None: ...
+    async def close_session(self, session: str) -> None:
+        """End a session."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +349,9 @@ class Channel(Protocol):
 
     name: str
 
-    async def send(self, notification: Notification) -> Receipt: ...
+    async def send(self, notification: Notification) -> Receipt:
+        """Deliver, once or more often; the receipt says how it went."""
+        ...
 
     async def ping(self) -> str:
         """Return what answers there; raises `UnavailableError`."""
@@ -355,5 +391,5 @@ class Demo(Protocol):
         ...
 
     def take_seat(self, person: str) -> None:
-        """A visitor acts as this person from now on; the simulated colleague steps aside."""
+        """Let a visitor act as this person; the simulated colleague steps aside."""
         ...

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,13 +44,14 @@ class SourceStatus:
 class Source(Protocol):
     """A subscription to a broker with a persistent session; reconnects by itself with back-off.
 
-    Used as an async context manager: entering connects (raises `ConflictError` where the client id is in use
-    by a live bridge as far as it can be known), leaving disconnects and keeps the session at the broker.
+    Used as an async context manager: entering connects (raises `ConflictError` where the client
+    id is in use by a live bridge as far as it can be known), leaving disconnects and keeps the
+    session at the broker.
     """
 
     status: SourceStatus
 
-    async def __aenter__(self) -> "Source": ...
+    async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc: object) -> None: ...
 
@@ -59,7 +60,7 @@ class Source(Protocol):
         ...
 
     def acknowledge(self, delivery: Delivery) -> None:
-        """Acknowledge, in the order received [MQTT-4.6.0-2]; after a reconnect it is a no-op for old deliveries."""
+        """Acknowledge, in the order received [MQTT-4.6.0-2]; old deliveries are passed over."""
         ...
 
 
@@ -109,7 +110,7 @@ class Journal(Protocol):
         Raises
         ------
         JournalFullError
-            At the cap; nothing was written. Control records and dead letters alone are still taken.
+            At the cap; nothing was written. Control records and dead letters alone still are.
         """
         ...
 
@@ -158,7 +159,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One signal over time, reduced for plotting: per bucket the mean, the least and the greatest.
+    """One signal over time, reduced for plotting: mean, least and greatest per bucket.
 
     Parameters
     ----------
@@ -184,14 +185,15 @@ class Retention:
 
 
 class SeriesStore(Protocol):
-    """Where series are kept; identity of a sample is (tenant, asset, signal, t), writing twice changes nothing.
+    """Where series are kept; a sample is (tenant, asset, signal, t), writing twice is once.
 
-    Derived series of the watch use reserved signal names that begin with ``~``: ``~score``, ``~health``.
+    Derived series of the watch use reserved signal names that begin with ``~``: ``~score``,
+    ``~health``.
 
     Attributes
     ----------
     keeps_position : bool
-        Whether `position` comes from the store; where not, the journal's position of the reader counts.
+        Whether `position` comes from the store; where not, the journal's position counts.
     """
 
     keeps_position: bool
@@ -199,7 +201,9 @@ class SeriesStore(Protocol):
     async def write(
         self, batch: Samples, slots: Sequence[SignalSlot], *, offset: int | None
     ) -> list[Refused]:
-        """Write a batch; `slots[i]` is the signal of slot i. With an offset, it is kept in the same transaction where the store can.
+        """Write a batch; `slots[i]` is the signal of slot i, and the offset goes with it.
+
+        The offset is kept in the same transaction where the store can.
 
         Returns what was refused for ever (rows of the batch); the rest is durable.
         """
