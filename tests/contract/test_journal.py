@@ -103,7 +103,7 @@ async def test_survives_reopening(opener: Opener) -> None:
 
 
 async def test_trim_needs_every_reader(journal: Journal) -> None:
-    """Only what all named readers have finished goes; a reader that never finished holds all."""
+    """Only what all named readers have finished goes; one that never finished holds all."""
     offsets = [await journal.append([samples(each)]) for each in range(5)]
     await journal.finish("archive", offsets[3])
     assert await journal.trim(["archive", "watch"]) == 0
@@ -213,7 +213,7 @@ async def test_slots_are_issued_once(journal: Journal) -> None:
 
 
 async def test_letters_page_from_the_newest(journal: Journal) -> None:
-    """Dead letters come newest first, page by number, and are whole but for a cut payload."""
+    """Dead letters come newest first, page by number, whole but for a cut payload."""
     await journal.append([], letters=[letter(each, b"\0\xff" * 20_000) for each in range(3)])
     page = await journal.dead_letters(limit=2)
     assert [each.detail for _, each in page] == ["letter 2", "letter 1"]
