@@ -60,6 +60,7 @@ class Link(asyncio.BufferedProtocol):
         self._full = self._resting = self._paused = False
         self._timers: list[asyncio.TimerHandle] = []
         self._heard_s = loop.time()
+        self._lost = asyncio.Event()
         self.topics: list[str] = []
         self.payloads: list[bytes] = []
         self.packet_ids: list[int] = []
@@ -112,11 +113,23 @@ class Link(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def close(self) -> None:
-        """Say goodbye and close; the broker keeps the session."""
+    async def close(self, timeout_s: float) -> None:
+        """Say goodbye and wait for the broker to close; it keeps the session.
+
+        Closing first, with something unread, would reset the connection, and the broker could
+        lose acknowledgements that are on the way.
+        """
+        if self._transport is None or self.closed:
+            return
         self.write(mqtt5.DisconnectPacket().write())
-        if self._transport is not None:
-            self._transport.close()
+        self._coalesce_s = 0.0
+        self._full = self._resting = False
+        self._set_reading()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._lost.wait()
+        finally:
+            self.abort()
 
     # --- what the transport calls ---
 
@@ -128,6 +141,7 @@ class Link(asyncio.BufferedProtocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        self._lost.set()
         for timer in self._timers:
             timer.cancel()
         self.explained = self.fault is not None or exc is not None

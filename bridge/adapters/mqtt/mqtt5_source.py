@@ -5,6 +5,7 @@ it alive.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -17,6 +18,8 @@ from bridge.flow.clock import Clock
 from bridge.flow.ports import Delivery, SourceStatus
 from bridge.model.errors import ConflictError, UnavailableError
 from bridge.model.samples import Messages
+
+_GOODBYE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ class Mqtt5Source:
     async def __aexit__(self, *exc: object) -> None:
         """Disconnect; the broker keeps the session."""
         if self._link is not None:
-            self._link.close()
+            with suppress(TimeoutError):
+                await self._link.close(_GOODBYE_S)
         self._set_connected(connected=False, detail="closed")
 
     async def receive(self) -> Delivery:
