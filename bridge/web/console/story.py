@@ -1,0 +1,155 @@
+"""The timeline of a case: each event as who, when and what."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.cases.events import (
+    Acted,
+    ActRefused,
+    CaseCleared,
+    CaseClosed,
+    CaseOpened,
+    Event,
+    FactsUpdated,
+    GapClosed,
+    GapOpened,
+    RepairRecorded,
+    SalesSideOpened,
+    SeverityChanged,
+    TaskChanged,
+)
+from bridge.flow.ports import Sending, StoredEvent
+from bridge.model.catalog import Catalog
+from bridge.web.console.saying import Say
+
+MACHINES = ("detection", "clock", "outbox")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of a timeline.
+
+    Parameters
+    ----------
+    kind : str
+        machine, person, refused or told: how it is drawn.
+    quotes : tuple of str
+        What a person typed, word for word.
+    """
+
+    at: datetime
+    who: str
+    what: str
+    kind: str
+    quotes: tuple[str, ...] = ()
+
+
+def timeline(
+    events: list[StoredEvent], sendings: list[Sending], catalog: Catalog, say: Say
+) -> list[Moment]:
+    """Return what happened in a case and who was told, the newest first."""
+    moments = [_moment(each.event, catalog, say) for each in events]
+    moments += [_told(each, catalog, say) for each in sendings]
+    return sorted(moments, key=lambda each: each.at, reverse=True)
+
+
+def name_of(catalog: Catalog, person: str, say: Say) -> str:
+    """Return a person's name, or the word for a part of the service."""
+    if person in MACHINES:
+        return say.t(person)
+    known = catalog.person_by_id.get(person)
+    return known.name if known else person
+
+
+def _moment(event: Event, catalog: Catalog, say: Say) -> Moment:
+    kind = "machine" if event.by in MACHINES else "person"
+    if isinstance(event, ActRefused):
+        kind = "refused"
+    quotes: tuple[str, ...] = ()
+    if isinstance(event, Acted):
+        typed = (event.finding, event.action, event.told, event.reason, event.note)
+        quotes = tuple(text for text in typed if text)
+    if isinstance(event, RepairRecorded):
+        quotes = tuple(text for text in (event.finding, event.action) if text)
+    return Moment(
+        event.at, name_of(catalog, event.by, say), _what(event, catalog, say), kind, quotes
+    )
+
+
+def _what(event: Event, catalog: Catalog, say: Say) -> str:
+    if isinstance(event, Acted):
+        return say.t(f"did:{event.do}")
+    if isinstance(event, ActRefused):
+        return say.t(
+            "{act} was refused ({status}): {reason}",
+            act=say.t(f"do:{event.do}"),
+            status=event.status,
+            reason=event.reason,
+        )
+    if isinstance(event, CaseOpened | FactsUpdated):
+        return _dated(event, say)
+    if isinstance(event, TaskChanged | SalesSideOpened):
+        return _task(event, catalog, say)
+    if isinstance(event, SeverityChanged):
+        return say.t("The priority is now {severity}.", severity=say.t(event.severity))
+    return _end(event, catalog, say)
+
+
+def _dated(event: CaseOpened | FactsUpdated, say: Say) -> str:
+    facts = event.facts
+    first = isinstance(event, CaseOpened)
+    if facts.p10 is None or facts.p50 is None or facts.p90 is None:
+        return say.t("The case opened; no date yet.") if first else say.t("No date any more.")
+    text = (
+        "The case opened: failure 10 % by {p10}, 50 % by {p50}, 90 % by {p90}."
+        if first
+        else "The dates moved: 10 % by {p10}, 50 % by {p50}, 90 % by {p90}."
+    )
+    return say.t(text, p10=say.day(facts.p10), p50=say.day(facts.p50), p90=say.day(facts.p90))
+
+
+def _task(event: TaskChanged | SalesSideOpened, catalog: Catalog, say: Say) -> str:
+    task = event.task if isinstance(event, TaskChanged) else event.sales
+    text = say.t(
+        "{side}: {state}, owner {owner}",
+        side=say.t(task.side),
+        state=say.t(task.state),
+        owner=name_of(catalog, task.owner, say),
+    )
+    if task.waiting_on:
+        return text + ", " + say.t("waiting on {side}", side=say.t(task.waiting_on))
+    if task.due is not None and task.state != "done":
+        return text + ", " + say.t("due {when}", when=say.moment(task.due))
+    return text
+
+
+def _end(event: Event, catalog: Catalog, say: Say) -> str:
+    if isinstance(event, CaseCleared):
+        head = "False alarm." if event.false_alarm else "The prediction no longer holds."
+        tail = " " + say.t("The customer was told, so a retraction is due.")
+        return say.t(head) + (tail if event.retraction else "")
+    if isinstance(event, CaseClosed):
+        return say.t("The case is closed.")
+    if isinstance(event, GapOpened):
+        return say.t(
+            "Ownership gap ({kind}): {owner} stands in.",
+            kind=say.t(event.kind),
+            owner=name_of(catalog, event.owner, say),
+        )
+    if isinstance(event, GapClosed):
+        return say.t("The ownership gap ({kind}) is filled.", kind=say.t(event.kind))
+    if isinstance(event, RepairRecorded):
+        return say.t("A repair was recorded.")
+    return say.t(event.type)
+
+
+def _told(sending: Sending, catalog: Catalog, say: Say) -> Moment:
+    told = sending.notification
+    text = say.t(
+        "{name} was told by {channel} ({kind}): {state}",
+        name=name_of(catalog, told.to, say),
+        channel=say.t(told.channel),
+        kind=say.t(f"kind:{told.kind}"),
+        state=say.t(f"sending:{sending.state}"),
+    )
+    return Moment(told.at, say.t("outbox"), text, "told")
