@@ -85,7 +85,7 @@ class ChainConfig:
 
 @dataclass(slots=True)
 class ChainOut:
-    """What the chain says of each row of a frame (n rows, k signals); overwritten by each update.
+    """What the chain says of each row of a frame; n rows, k signals, all overwritten.
 
     Attributes
     ----------

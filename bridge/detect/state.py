@@ -43,7 +43,7 @@ def copy_rows(old: object, new: object) -> None:
 
 
 def reset_rows(state: object, fresh: object, slots: Slots32) -> None:
-    """Set rows of a state to the only row of `fresh`: everything about these assets is forgotten."""
+    """Set rows of a state to the only row of `fresh`: all about these assets is forgotten."""
     for (_, target), (_, source) in zip(arrays(state), arrays(fresh), strict=True):
         target[slots] = source[0]
 

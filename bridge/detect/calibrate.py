@@ -1,0 +1,28 @@
+"""Calibrate: bring the scores of all kinds to one scale, 1 = its limit, and into [0, 1].
+
+The lasting change is calibrated to the false-alarm budget (`bridge.detect.shift`); novelty
+counts by its share of the range ever seen. The larger one is the score; its parts per signal
+are the contributions.
+"""
+
+import numpy as np
+
+from bridge.detect.config import ChainOut
+from bridge.detect.shift import ShiftState
+from bridge.detect.state import rows_of
+from bridge.model.samples import Frame
+
+
+def update(shifted: ShiftState, frame: Frame, out: ChainOut) -> None:
+    """Write raw, score and contributions from what the detectors left in `out`."""
+    at = rows_of(frame.slot)
+    k = out.contributions.shape[1]
+    level = np.abs(shifted.level[at])
+    lasting = np.maximum(level[:, :k], level[:, k:])
+    evidence = np.where((out.novelty > out.raw)[:, None], out.contributions, lasting)
+    np.maximum(out.raw, out.novelty, out=out.raw)
+    square = out.raw * out.raw
+    out.score[...] = square / (square + 1.0)
+    total = evidence.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        out.contributions[...] = np.where(total > 0.0, evidence / total, 0.0)
