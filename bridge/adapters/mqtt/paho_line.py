@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 from bridge.adapters.mqtt.options import DROPPED_TOPIC, MqttOptions
 from bridge.model.errors import UnavailableError
