@@ -1,13 +1,22 @@
 """Publishing to a test broker, simply and surely."""
 
+from typing import Protocol
+
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.servers import Mosquitto
 
 
+class Broker(Protocol):
+    """Where a broker is; one of the tests has users, one of the demo has none."""
+
+    host: str
+    port: int
+
+
 def publish(
-    broker: Mosquitto,
+    broker: Broker,
     topic: str,
     payloads: list[bytes],
     *,
@@ -19,7 +28,7 @@ def publish(
 
 
 def publish_many(
-    broker: Mosquitto,
+    broker: Broker,
     messages: list[tuple[str, bytes]],
     *,
     qos: int = 1,
@@ -27,7 +36,8 @@ def publish_many(
 ) -> None:
     """Publish (topic, payload) pairs in order."""
     client = paho.Client(CallbackAPIVersion.VERSION2)
-    client.username_pw_set(user, user)
+    if isinstance(broker, Mosquitto):
+        client.username_pw_set(user, user)
     client.max_inflight_messages_set(1_000)
     client.connect(broker.host, broker.port)
     client.loop_start()
