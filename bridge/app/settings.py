@@ -72,7 +72,8 @@ class BrokerSection(Section):
     share_group: str | None = None
     keep_alive_s: Annotated[int, Field(ge=1, le=65535)] = 30
     session_expiry_s: Annotated[int, Field(ge=1)] = 7 * 86_400
-    receive_maximum: Annotated[int, Field(ge=1, le=65535)] = 65_535
+    unacknowledged_max: Annotated[int, Field(ge=1, le=32_000)] = 20_000
+    coalesce_ms: Annotated[float, Field(ge=0)] = 2.0
     connect_timeout_s: Positive = 10.0
 
     @property
@@ -110,7 +111,9 @@ class IntakeSection(Section):
     )
     payload_bytes_max: Annotated[int, Field(ge=1)] = 1_048_576
     assets_max: Annotated[int, Field(ge=1)] = 200_000
+    signals_max: Annotated[int, Field(ge=1)] = 2_000_000
     signals_per_asset_max: Annotated[int, Field(ge=1)] = 500
+    rows_max: Annotated[int, Field(ge=1)] = 10_000
 
 
 class JournalSection(Section):
