@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bridge.adapters.mqtt import native
 from bridge.adapters.mqtt.embedded import EmbeddedBroker
 from bridge.adapters.mqtt.mqtt5_source import Mqtt5Source
-from bridge.adapters.mqtt.native import NativeBroker, find_mosquitto
+from bridge.adapters.mqtt.native import DemoBroker, NativeBroker, find_mosquitto
 from bridge.adapters.mqtt.options import MqttOptions
 from bridge.adapters.mqtt.paho_source import PahoSource
 from bridge.flow.clock import SystemClock
@@ -17,7 +18,7 @@ from tests.servers import SERVICES, not_run
 from tests.servers_mqtt import publish
 
 
-def options_for(broker: NativeBroker | EmbeddedBroker) -> MqttOptions:
+def options_for(broker: NativeBroker | EmbeddedBroker | DemoBroker) -> MqttOptions:
     """Give options for a broker without users."""
     return MqttOptions(port=broker.port, filters=("plant/#",), backoff_min_s=0.05)
 
@@ -77,3 +78,22 @@ async def test_embedded_broker_on_a_taken_port() -> None:
         with pytest.raises(UnavailableError, match=f"port {broker.port}"):
             async with EmbeddedBroker(broker.port):
                 pass
+
+
+async def test_demo_takes_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without mosquitto on the machine the demo has a broker all the same, and says which."""
+    monkeypatch.setattr(native, "find_mosquitto", lambda: None)
+    async with native.demo_broker(tmp_path) as broker:
+        assert broker.protocol == "mqtt311"
+        async with PahoSource(options_for(broker), clock=SystemClock()) as source:
+            await asyncio.to_thread(publish, broker, "plant/a", [b"1"])
+            assert await take(source, 1) == [b"1"]
+    monkeypatch.undo()
+    if native.find_mosquitto() is None:
+        not_run("mosquitto", SERVICES)
+    async with native.demo_broker(tmp_path) as broker:
+        assert broker.protocol == "mqtt5"
+        async with Mqtt5Source(options_for(broker), clock=SystemClock()):
+            pass

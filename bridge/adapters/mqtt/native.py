@@ -4,8 +4,11 @@ import asyncio
 import getpass
 import shutil
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from bridge.model.errors import UnavailableError
 
@@ -129,3 +132,39 @@ class NativeBroker:
                 continue
             writer.close()
             return
+
+
+@dataclass(frozen=True, slots=True)
+class DemoBroker:
+    """Which broker runs, where, and the newest protocol it speaks (a word of the settings)."""
+
+    name: str
+    host: str
+    port: int
+    protocol: Literal["mqtt5", "mqtt311"]
+
+
+@asynccontextmanager
+async def demo_broker(folder: Path, *, port: int = 0) -> AsyncIterator[DemoBroker]:
+    """Run mosquitto where it is installed, and a broker inside this process where not.
+
+    Parameters
+    ----------
+    folder : Path
+        Of mosquitto's files.
+    port : int
+        On loopback; 0 takes a free one.
+
+    Raises
+    ------
+    UnavailableError
+        The port is taken, or mosquitto does not start.
+    """
+    if find_mosquitto() is not None:
+        async with NativeBroker(folder, port=port) as native:
+            yield DemoBroker("mosquitto", native.host, native.port, "mqtt5")
+        return
+    from bridge.adapters.mqtt.embedded import EmbeddedBroker  # noqa: PLC0415 - slow to import
+
+    async with EmbeddedBroker(port) as embedded:
+        yield DemoBroker("amqtt, in this process", embedded.host, embedded.port, "mqtt311")
