@@ -1,6 +1,6 @@
 """Ports of the records: inbox, desk store, outbox, views, catalogs, people, channels."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -190,8 +190,15 @@ class DeskStore(Protocol):
 class Outbox(Protocol):
     """Notifications to be sent."""
 
-    async def due(self, *, now_ns: int, limit: int = 50) -> list[Sending]:
-        """Return waiting notifications whose time has come."""
+    async def due(
+        self,
+        *,
+        now_ns: int,
+        limit: int = 50,
+        channel: str | None = None,
+        other_than: Collection[str] = (),
+    ) -> list[Sending]:
+        """Return waiting ones whose time has come, of one channel or of all but some."""
         ...
 
     async def mark(
@@ -201,8 +208,9 @@ class Outbox(Protocol):
         *,
         detail: str = "",
         next_at_ns: int = 0,
+        at: datetime | None = None,
     ) -> None:
-        """Note how an attempt ended; `waiting` with a later time is a retry."""
+        """Note how an attempt ended; `waiting` with a later time is a retry, `at` when sent."""
         ...
 
     async def wait(self, *, timeout_s: float) -> bool:
@@ -300,8 +308,13 @@ class Identity:
 class People(Protocol):
     """Sign-in: users with argon2 hashes, tokens and sessions kept as SHA-256 only."""
 
-    async def add_user(self, tenant: str, person: str, password: str) -> None:
-        """Let a person sign in with a password; replaces an earlier one."""
+    async def add_user(
+        self, tenant: str, person: str, password: str, *, role: str | None = None
+    ) -> None:
+        """Let a person sign in with a password, replacing an earlier one.
+
+        `role` is for operators alone, whom no catalog needs to name.
+        """
         ...
 
     async def verify(self, tenant: str, person: str, password: str) -> Identity | None:
