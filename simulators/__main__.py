@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -23,11 +25,18 @@ PasswordOption = Annotated[
 
 @app.command()
 def fleet(  # noqa: PLR0913 - one parameter per option
+    *,
     broker: BrokerOption = "127.0.0.1:1883",
-    seed: Annotated[int, typer.Option(help="Another seed, another fate.")] = 1,
-    speed: Annotated[float, typer.Option(min=0.1, help="Simulated seconds per second.")] = 60,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another fate.")] = 1,
+    speed: Annotated[
+        float,
+        typer.Option(
+            min=0.1, help="Simulated seconds per second; times run ahead of now above 1."
+        ),
+    ] = 1,
+    every_s: Annotated[int, typer.Option(min=1, help="A row of each machine so often.")] = 300,
     history_days: Annotated[
-        float, typer.Option(min=0, help="Sent first, as fast as it goes.")
+        float, typer.Option(min=0, help="Sent first, up to now, as fast as it goes.")
     ] = 0,
     seconds: Annotated[float, typer.Option(min=0, help="Stop after so long; 0 never.")] = 0,
     faults: Annotated[str, typer.Option(help="`all` or `none`.")] = "all",
@@ -35,9 +44,16 @@ def fleet(  # noqa: PLR0913 - one parameter per option
     duplicate: Annotated[float, typer.Option(min=0, max=1, help="Share sent twice.")] = 0,
     reorder: Annotated[float, typer.Option(min=0, max=1, help="Share out of order.")] = 0,
     lose: Annotated[float, typer.Option(min=0, max=1, help="Share never sent.")] = 0,
-    late_block: Annotated[
-        float, typer.Option(min=0, max=1, help="Share that starts a late block.")
+    gap: Annotated[
+        float, typer.Option(min=0, max=1, help="Share that starts a gap of --block-rows.")
     ] = 0,
+    late_block: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share that starts a late block of --block-rows."),
+    ] = 0,
+    block_rows: Annotated[
+        int, typer.Option(min=1, help="Length of gaps and late blocks.")
+    ] = 24,
     clock_skew_s: Annotated[
         float, typer.Option(help="Clock error of every fourth device.")
     ] = 0,
@@ -50,48 +66,53 @@ def fleet(  # noqa: PLR0913 - one parameter per option
     user: UserOption = None,
     password: PasswordOption = None,
 ) -> None:
-    """Publish 24 machines of 3 models with wear, leaks, imbalance, stuck sensors and bad networks.
+    """Publish 24 machines of 3 models with wear, leaks, imbalance and stuck sensors.
 
-    Business events (a fault begins, a machine breaks, is repaired, its load changes) are printed as
-    one JSON object per line.
+    Business events (a fault begins, a machine fails or is repaired, its load changes, a sensor
+    is stuck, a gateway away) are printed as one JSON object per line; counts stand at the end.
 
-    Examples:
+    For instance:
 
       python -m simulators fleet --catalog fleet.yaml
 
-      python -m simulators fleet --broker 127.0.0.1:1883 --speed 600 --history-days 21
+      python -m simulators fleet --broker 127.0.0.1:1883 --history-days 21
 
-      python -m simulators fleet --faults none --duplicate 0.05 --reorder 0.05 --late-block 0.001
+      python -m simulators fleet --faults none --duplicate 0.05 --reorder 0.05 --gap 0.001
     """
-    from simulators.commands import FleetRun, run_fleet, write_catalog
-    from simulators.network import NetworkFaults
-    from simulators.publish import Broker
+    from simulators.commands import FleetRun, run_fleet, write_catalog  # noqa: PLC0415
+    from simulators.fleet import FleetOptions  # noqa: PLC0415
+    from simulators.network import NetworkFaults  # noqa: PLC0415
+    from simulators.publish import Broker  # noqa: PLC0415
 
+    if faults not in {"all", "none"}:
+        raise typer.BadParameter(f"{faults!r}: all or none is allowed", param_hint="--faults")
     if catalog is not None:
-        write_catalog(catalog)
+        write_catalog(catalog, every_s)
         return
-    network = NetworkFaults(duplicate, reorder, lose, late_block, clock_skew_s=clock_skew_s)
-    run = FleetRun(
-        Broker.parse(broker, user, password),
-        seed=seed,
-        speed=speed,
-        history_days=history_days,
-        seconds=seconds,
-        faults=faults != "none",
-        prefix=prefix,
-        network=network,
-        reconnect_every_s=reconnect_every_s,
-    )
-    _run(run_fleet(run))
+    network = NetworkFaults(duplicate, reorder, lose, gap, late_block, block_rows, clock_skew_s)
+    with _one_line():
+        run = FleetRun(
+            Broker.parse(broker, user, password),
+            fleet=FleetOptions(seed, every_s=every_s, faults=faults == "all"),
+            speed=speed,
+            history_days=history_days,
+            seconds=seconds,
+            prefix=prefix,
+            network=network,
+            reconnect_every_s=reconnect_every_s,
+        )
+        asyncio.run(run_fleet(run))
 
 
 @app.command()
 def replay(  # noqa: PLR0913 - one parameter per option
     file: Annotated[
-        Path, typer.Argument(help="A wide CSV: asset, time, one column per signal.")
+        Path,
+        typer.Argument(help="A wide CSV (or .csv.gz): asset, time, one column per signal."),
     ],
+    *,
     asset: Annotated[
-        str, typer.Option(help="Column of the asset, or a fixed name with '='.")
+        str, typer.Option(help="Column of the asset, or '=NAME' where there is one only.")
     ] = "asset",
     time: Annotated[
         str, typer.Option(help="Column of the time: ISO 8601, or a number.")
@@ -99,13 +120,17 @@ def replay(  # noqa: PLR0913 - one parameter per option
     time_unit: Annotated[
         str, typer.Option(help="Unit of a numeric time: s, min, h, d, ms, us or ns.")
     ] = "s",
+    signals: Annotated[
+        str, typer.Option(help="Columns to send, with commas between.", show_default="all")
+    ] = "",
     speed: Annotated[
         float, typer.Option(min=0, help="Recorded seconds per second; 0 as fast as it goes.")
     ] = 1,
-    start: Annotated[
+    stamps: Annotated[
         str,
         typer.Option(
-            help="`keep` the times, or the ISO time the first row is moved to, or `now`."
+            help="`keep` the times; `first` or `last`: that row is now; `sent`: the time of "
+            "sending; or an ISO time for the first row."
         ),
     ] = "keep",
     broker: BrokerOption = "127.0.0.1:1883",
@@ -117,36 +142,52 @@ def replay(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """Send anyone's history through MQTT as if it were live.
 
-    Examples:
+    For instance:
 
       python -m simulators replay history.csv --asset machine --time ts --speed 3600
 
-      python -m simulators replay bearing.csv --asset =bearing-7 --time t --time-unit min --speed 0 --start now
+      python -m simulators replay b7.csv --asset =b7 --time-unit min --speed 0 --stamps last
     """
-    from simulators.publish import Broker
-    from simulators.replay import ReplayOptions, run_replay
+    from simulators.publish import Broker  # noqa: PLC0415
+    from simulators.replay import ReplayOptions, run_replay  # noqa: PLC0415
 
-    options = ReplayOptions(file, asset, time, time_unit, speed, start, prefix, site, rows)
-    _run(run_replay(options, Broker.parse(broker, user, password)))
+    with _one_line():
+        options = ReplayOptions(
+            file,
+            asset,
+            time,
+            time_unit,
+            tuple(name.strip() for name in signals.split(",") if name.strip()),
+            speed=speed,
+            stamps=stamps,
+            prefix=prefix,
+            site=site,
+            rows=rows,
+        )
+        asyncio.run(run_replay(options, Broker.parse(broker, user, password)))
 
 
-def _run(work: "asyncio.Future[None] | object") -> None:
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Tell what a person can mend in one line, and leave with 2; with 130 after Ctrl-C."""
+    import aiomqtt  # noqa: PLC0415
+
     try:
-        asyncio.run(work)  # type: ignore[arg-type]
+        yield
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, aiomqtt.MqttError) as error:
         sys.stderr.write(f"simulators: {error}\n")
         raise SystemExit(2) from error
 
 
-def _add_load() -> None:
-    """`load` brings its own options; it is registered where its module is asked for."""
-    from simulators.load import app as load_app
+def main() -> None:
+    """Run the command line; `load` brings its own options."""
+    from simulators.load import app as load_app  # noqa: PLC0415
 
     app.add_typer(load_app, name="load")
+    app()
 
 
 if __name__ == "__main__":
-    _add_load()
-    app()
+    main()

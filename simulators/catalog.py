@@ -1,4 +1,4 @@
-"""The catalog of the simulated fleet: five accounts in three time zones, three models, their people.
+"""The catalog of the simulated fleet: five accounts in three time zones, machines, people.
 
 All names are invented. The result is a plain tree in the form of a catalog file.
 """
@@ -10,8 +10,14 @@ Tree = dict[str, Any]
 _WEEK = ["mon", "tue", "wed", "thu", "fri"]
 
 
-def catalog() -> Tree:
-    """Return the whole catalog as a tree that a catalog file would hold."""
+def catalog(every_s: float = 300) -> Tree:
+    """Return the whole catalog as a tree that a catalog file would hold.
+
+    Parameters
+    ----------
+    every_s : float
+        Sampling interval of every signal, seconds.
+    """
     return {
         "tenant": "default",
         "policy": {"false_alarms_per_machine_year": 1},
@@ -27,7 +33,13 @@ def catalog() -> Tree:
         ],
         "accounts": _accounts(),
         "sites": _sites(),
-        "models": _models(),
+        "models": [
+            {
+                **model,
+                "signals": [{**signal, "every_s": every_s} for signal in model["signals"]],
+            }
+            for model in _models()
+        ],
         "parts": [
             {
                 "id": "bearing-kit",
@@ -204,7 +216,7 @@ def _accounts() -> list[Tree]:
                     f"Plant manager, {name}",
                     "plant-manager",
                     zone,
-                    [language, "en"],
+                    list(dict.fromkeys([language, "en"])),
                 )
             ],
             "outcomes": [
@@ -242,7 +254,7 @@ def _account_of(asset: Tree) -> str:
 
 
 def _signal(name: str, unit: str, low: float, high: float, **more: object) -> Tree:
-    return {"name": name, "unit": unit, "limits": [low, high], "every_s": 300, **more}
+    return {"name": name, "unit": unit, "limits": [low, high], **more}
 
 
 def _mode(id_: str, name: str, plain: str, signature: str, **more: object) -> Tree:

@@ -1,14 +1,13 @@
-"""Sends what a fleet measures: a stretch of history as fast as it goes, then live by a clock."""
+"""Sends what a fleet measures: history as fast as it goes, then live by a clock."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import aiomqtt
 
-from simulators.faults import NS
-from simulators.fleet import Fleet, Rows
+from simulators.fleet import Fleet
 from simulators.network import Network
 from simulators.publish import PREFIX, Broker, Message, connected, messages, send
 
@@ -28,14 +27,29 @@ class Clock(Protocol):
 
 @dataclass(slots=True)
 class Feeder:
-    """Publishes a fleet's rows.
+    """Publishes a fleet's rows, each once, in order of time per machine.
+
+    Rows that a gateway could not send while it was away are sent in one block when it is back,
+    by those gateways that store them (`keeps_rows`).
 
     Attributes
     ----------
+    fleet : Fleet
+        Whose rows.
+    broker : Broker
+        Where to.
+    client_id : str
+        At the broker.
+    prefix : str
+        First part of the topics.
+    rows_max : int
+        Rows per message at most.
+    network : Network or None
+        What happens to messages on their way.
     fed_ns : int
-        Everything before this time has been published (or held back by a gateway that is away).
-    sent : int
-        Messages acknowledged by the broker.
+        Everything before this time has been published, or held back by a gateway that is away.
+    sent, rows : int
+        Messages acknowledged by the broker, and the rows in them.
     """
 
     fleet: Fleet
@@ -46,25 +60,19 @@ class Feeder:
     network: Network | None = None
     fed_ns: int = 0
     sent: int = 0
-    _held: dict[str, list[Message]] = field(default_factory=dict)
+    rows: int = 0
 
-    async def history(
-        self,
-        start_ns: int,
-        end_ns: int,
-        chunk_s: int,
-        finished: Callable[[int], Awaitable[None]],
-    ) -> None:
-        """Publish [start, end) chunk by chunk; `finished(chunk_end)` is awaited after each."""
-        async with connected(self.broker, self.client_id) as client:
-            self.fed_ns = start_ns
-            while self.fed_ns < end_ns:
-                until_ns = min(self.fed_ns + chunk_s * NS, end_ns)
-                await self._feed(client, until_ns)
-                await finished(until_ns)
+    async def feed(self, until_ns: int) -> None:
+        """Publish everything before a time and return when the broker has it; reconnects."""
+        while self.fed_ns < until_ns:
+            try:
+                async with connected(self.broker, self.client_id) as client:
+                    await self._feed(client, until_ns)
+            except (aiomqtt.MqttError, TimeoutError):
+                await asyncio.sleep(RECONNECT_S)
 
     async def live(self, clock: Clock) -> None:
-        """Publish each row when the clock passes its time, until cancelled; reconnects by itself."""
+        """Publish each row when the clock passes its time, until cancelled; reconnects."""
         while True:
             try:
                 async with connected(self.broker, self.client_id) as client:
@@ -74,39 +82,48 @@ class Feeder:
             except (aiomqtt.MqttError, TimeoutError):
                 await asyncio.sleep(RECONNECT_S)
 
+    async def flush(self) -> None:
+        """Send what the network still holds back, at the end of a run."""
+        if self.network is not None:
+            rest = list(self.network.flush())
+            async with connected(self.broker, self.client_id) as client:
+                await self._send(client, rest)
+
     async def _feed(self, client: aiomqtt.Client, until_ns: int) -> None:
         if until_ns <= self.fed_ns:
             return
-        batch = self._due(self.fed_ns, until_ns)
+        batch = self.due(self.fed_ns, until_ns)
         if self.network is not None:
             batch = list(self.network.through(batch))
-        self.sent += await send(client, batch)
+        await self._send(client, batch)
         self.fed_ns = until_ns
 
-    def _due(self, start_ns: int, end_ns: int) -> list[Message]:
-        """Return the messages of [start, end), oldest first; gateways that are away hold theirs."""
+    async def _send(self, client: aiomqtt.Client, batch: list[Message]) -> None:
+        self.sent += await send(client, batch)
+        self.rows += sum(message.rows for message in batch)
+
+    def due(self, start_ns: int, end_ns: int) -> list[Message]:
+        """Return the messages that leave the gateways in [start, end), oldest first."""
         due = [
             message
-            for row in self.fleet.tree["assets"]
-            for message in self._of_asset(
-                row["gateway"], self.fleet.rows(row["id"], start_ns, end_ns)
-            )
+            for asset in self.fleet.tree["assets"]
+            for message in self._of_asset(asset["id"], asset["gateway"], start_ns, end_ns)
         ]
         due.sort(key=lambda message: message.t_ns)
         return due
 
-    def _of_asset(self, gateway: str, rows: Rows) -> Iterator[Message]:
-        away = self.fleet.away(gateway, rows.t_ns)
-        if away.any():
-            gone = messages(rows.where(away), rows_max=self.rows_max, prefix=self.prefix)
-            self._held.setdefault(rows.asset, []).extend(gone)
-        if len(rows) and not away[-1] and rows.asset in self._held:
-            held = self._held.pop(rows.asset)
-            if keeps_rows(gateway):
-                yield from held
-        yield from messages(rows.where(~away), rows_max=self.rows_max, prefix=self.prefix)
+    def _of_asset(
+        self, asset: str, gateway: str, start_ns: int, end_ns: int
+    ) -> Iterator[Message]:
+        for onset_ns, back_ns in self.fleet.away_spans(gateway, end_ns):
+            if start_ns <= back_ns < end_ns and keeps_rows(gateway):
+                late = self.fleet.rows(asset, onset_ns, back_ns)
+                yield from messages(late, rows_max=self.rows_max, prefix=self.prefix)
+        rows = self.fleet.rows(asset, start_ns, end_ns)
+        present = rows.where(~self.fleet.away(gateway, rows.t_ns))
+        yield from messages(present, rows_max=self.rows_max, prefix=self.prefix)
 
 
 def keeps_rows(gateway: str) -> bool:
-    """Return whether a gateway stores rows while it is away and sends them late; half of them do."""
+    """Return whether a gateway stores rows while it is away and sends them late; half do."""
     return bool(sum(gateway.encode()) % 2)

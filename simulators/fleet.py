@@ -1,10 +1,10 @@
 """The simulated fleet: machines, what goes wrong with them, and the rows they would send.
 
-Rows are a pure function of the seed, the start and the repairs, so a fleet can be stopped and go on
-where it was, and two fleets with one seed are the same fleet.
+Rows are a pure function of the seed, the start and the repairs, so a fleet can be stopped and
+go on where it was, and two fleets with one seed are the same fleet.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulators.catalog import Tree, catalog
-from simulators.faults import DAY_S, NS, Chain, Fault, FaultPlan
+from simulators.faults import DAY_S, NS, Chain, Fault, FaultPlan, Kind
 from simulators.machines import Column, Columns, Machine
 
 _SENSORS = {"HX450": "bearing_temp", "CP200": "discharge_pressure", "BL90": "airflow"}
 """Which sensor of a model tends to freeze."""
+
+_BLOCKS_PER_MACHINE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Rows:
     t_ns : NDArray[np.int64], shape (n,)
         When they were measured.
     signals : mapping of name to NDArray[np.float64], shape (n,)
-        In the catalog's unit.
+        In the catalog's unit; NaN where a row has no value of it.
     """
 
     asset: str
@@ -61,16 +63,26 @@ class FleetOptions:
         Sampling interval.
     faults : bool
         False for a fleet in which nothing ever goes wrong.
-    early : (int, float)
-        So many machines get their first fault about so many days after the start, so that a
-        demonstration has something to show when its history ends.
+    fail_days : tuple of float
+        As many machines, of different models, would break about so many days after the start;
+        see `soon_after`.
     """
 
     seed: int = 1
     start_ns: int = 0
     every_s: int = 300
     faults: bool = True
-    early: tuple[int, float] = (3, 9.0)
+    fail_days: tuple[float, ...] = (24.0, 26.5, 29.0)
+
+
+def soon_after(history_days: float) -> tuple[float, ...]:
+    """Return when machines are to break so that a history that ends now has something to show.
+
+    The wear of the first can be seen well before the end, that of the last begins to show.
+    Nothing is planned before a fleet has been in order for a week.
+    """
+    end = max(history_days, 18.0)
+    return (end + 3.0, end + 5.5, end + 8.0)
 
 
 @dataclass(slots=True)
@@ -82,93 +94,88 @@ class Fleet:
     tree : dict
         The catalog, as a file would hold it.
     machines : mapping of asset id to Machine
+        Their physics.
     machine_faults, sensor_faults, gateway_faults : mapping of name to Chain
         What goes wrong, by asset or by gateway.
     """
 
     options: FleetOptions
-    tree: Tree = field(default_factory=catalog)
-    machines: dict[str, Machine] = field(default_factory=dict)
-    machine_faults: dict[str, Chain] = field(default_factory=dict)
-    sensor_faults: dict[str, Chain] = field(default_factory=dict)
-    gateway_faults: dict[str, Chain] = field(default_factory=dict)
-    _blocks: dict[tuple[str, int], tuple[int, NDArray[np.int64], Columns]] = field(
-        default_factory=dict
+    tree: Tree = field(init=False)
+    machines: dict[str, Machine] = field(init=False, default_factory=dict)
+    machine_faults: dict[str, Chain] = field(init=False, default_factory=dict)
+    sensor_faults: dict[str, Chain] = field(init=False, default_factory=dict)
+    gateway_faults: dict[str, Chain] = field(init=False, default_factory=dict)
+    _sites: dict[str, str] = field(init=False)
+    _blocks: dict[tuple[str, int], tuple[NDArray[np.int64], Columns]] = field(
+        init=False, default_factory=dict
     )
-    _edition: int = 0
 
     def __post_init__(self) -> None:
         options = self.options
-        rng = np.random.default_rng(options.seed)
-        plan = FaultPlan(scale=1.0 if options.faults else 0.0)
+        self.tree = catalog(options.every_s)
+        self._sites = {row["id"]: row["site"] for row in self.tree["assets"]}
         zones = {site["id"]: site["timezone"] for site in self.tree["sites"]}
         modes = {
             model["id"]: tuple(mode["id"] for mode in model["failure_modes"])
             for model in self.tree["models"]
         }
-        names = [asset["id"] for asset in self.tree["assets"]]
-        early = set(rng.choice(names, size=min(options.early[0], len(names)), replace=False))
-        for asset in self.tree["assets"]:
-            name, model = asset["id"], asset["model"]
-            first = float(rng.uniform(0.75, 1.25)) * options.early[1]
-            step_days = float(rng.uniform(15, 40))
-            self.machines[name] = Machine(
-                name,
-                model,
-                zones[asset["site"]],
-                options.seed,
-                options.every_s,
-                night_shift=bool(rng.random() < 0.5),
-                weekend=bool(rng.random() < 0.4),
-                step_ns=options.start_ns + int(step_days * DAY_S * NS),
-                step=0.12 if rng.random() < 0.3 else 0.0,
-            )
+        rng = np.random.default_rng(options.seed)
+        first = self._first_faults(rng, modes)
+        for row in self.tree["assets"]:
+            name, model, gateway = row["id"], row["model"], row["gateway"]
+            self.machines[name] = self._machine(rng, name, model, zones[row["site"]])
             self.machine_faults[name] = self._chain(
-                name, "machine", modes[model], plan, first if name in early else None
+                name, "machine", modes[model], first.get(name)
             )
-            self.sensor_faults[name] = self._chain(
-                name, "sensor", (f"stuck:{_SENSORS[model]}",), plan
-            )
-            self.gateway_faults.setdefault(
-                asset["gateway"], self._chain(asset["gateway"], "gateway", ("away",), plan)
-            )
+            stuck = (f"stuck:{_SENSORS[model]}",)
+            self.sensor_faults[name] = self._chain(name, "sensor", stuck)
+            if gateway not in self.gateway_faults:
+                self.gateway_faults[gateway] = self._chain(gateway, "gateway", ("away",))
 
     def rows(self, asset: str, start_ns: int, end_ns: int) -> Rows:
-        """Return what a machine measures in [start, end); a gateway that is away is not looked at."""
+        """Return what a machine measures in [start, end), whether or not it can be sent."""
         first, last = start_ns // (DAY_S * NS), -(-end_ns // (DAY_S * NS))
         blocks = [self._block(asset, day) for day in range(first, last)]
-        times = (
-            np.concatenate([times for times, _ in blocks]) if blocks else np.empty(0, np.int64)
-        )
+        times = np.concatenate([each for each, _ in blocks] or [np.empty(0, np.int64)])
         keep = (times >= start_ns) & (times < end_ns)
+        names = blocks[0][1] if blocks else {}
         signals = {
             name: np.concatenate([columns[name] for _, columns in blocks])[keep]
-            for name in (blocks[0][1] if blocks else {})
+            for name in names
         }
-        site = next(row["site"] for row in self.tree["assets"] if row["id"] == asset)
-        return Rows(asset, site, times[keep], signals)
+        return Rows(asset, self._sites[asset], times[keep], signals)
 
     def away(self, gateway: str, t_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return for each time whether a gateway is away then."""
         away = np.zeros(t_ns.size, bool)
-        if t_ns.size:
-            for fault in self.gateway_faults[gateway].until(int(t_ns.max()) + 1):
-                away |= (t_ns >= fault.onset_ns) & (t_ns < (fault.end_ns or 0))
+        for onset_ns, end_ns in self.away_spans(gateway, int(t_ns.max(initial=0)) + 1):
+            away |= (t_ns >= onset_ns) & (t_ns < end_ns)
         return away
 
+    def away_spans(self, gateway: str, until_ns: int) -> Iterator[tuple[int, int]]:
+        """Yield from when to when a gateway is away, for every time that begins before."""
+        chain = self.gateway_faults[gateway]
+        for fault in chain.until(until_ns):
+            yield fault.onset_ns, chain.over(fault)
+
     def repair(self, asset: str, t_ns: int) -> Fault | None:
-        """Repair whatever is wrong with a machine now; return the fault that ended, or None."""
-        self._edition += 1
-        return self.machine_faults[asset].repair(t_ns)
+        """Repair what is wrong with a machine; return the fault that ended, or None."""
+        chain = self.machine_faults[asset]
+        chain.until(t_ns + 1)
+        ended = chain.repair(t_ns)
+        first = t_ns // (DAY_S * NS)
+        for key in [key for key in self._blocks if key[0] == asset and key[1] >= first]:
+            del self._blocks[key]
+        return ended
 
     def active(self, t_ns: int) -> dict[str, Fault]:
         """Return the machine faults that last at a time, by asset."""
-        lasting: dict[str, Fault] = {}
-        for asset, chain in self.machine_faults.items():
-            for fault in chain.until(t_ns + 1):
-                if fault.end_ns is None or t_ns < fault.end_ns:
-                    lasting[asset] = fault
-        return lasting
+        return {
+            asset: fault
+            for asset, chain in self.machine_faults.items()
+            for fault in chain.until(t_ns + 1)
+            if t_ns < chain.over(fault)
+        }
 
     def repairs(self) -> list[tuple[str, int]]:
         """Return all repairs made, so that they can be kept and made again after a restart."""
@@ -182,54 +189,85 @@ class Fleet:
     def repair_again(self, repairs: Iterable[tuple[str, int]]) -> None:
         """Make the repairs of an earlier run, in order of time."""
         for asset, t_ns in sorted(repairs, key=lambda pair: pair[1]):
-            self.machine_faults[asset].until(t_ns)
             self.repair(asset, t_ns)
 
+    def _first_faults(
+        self, rng: np.random.Generator, modes: dict[str, tuple[str, ...]]
+    ) -> dict[str, Fault]:
+        """Return the planned first faults by asset, each on another model in turn."""
+        names: dict[str, list[str]] = {model: [] for model in modes}
+        for row in self.tree["assets"]:
+            names[row["model"]].append(row["id"])
+        turns = [str(model) for model in rng.permutation(list(modes))]
+        faults: dict[str, Fault] = {}
+        for index, fail_days in enumerate(self.options.fail_days):
+            model = turns[index % len(turns)]
+            name = str(rng.choice([one for one in names[model] if one not in faults]))
+            life_days = float(rng.uniform(11.0, 14.0))
+            onset_days = fail_days + float(rng.uniform(-0.75, 0.75)) - life_days
+            faults[name] = Fault(
+                "machine",
+                str(rng.choice(modes[model])),
+                self.options.start_ns + int(onset_days * DAY_S * NS),
+                life_days * DAY_S,
+                float(rng.uniform(1.5, 2.2)),
+            )
+        return faults
+
+    def _machine(self, rng: np.random.Generator, name: str, model: str, zone: str) -> Machine:
+        step_days = float(rng.uniform(12, 40))
+        return Machine(
+            name,
+            model,
+            zone,
+            self.options.seed,
+            self.options.every_s,
+            night_shift=bool(rng.random() < 0.5),
+            weekend=bool(rng.random() < 0.4),
+            step_ns=self.options.start_ns + int(step_days * DAY_S * NS),
+            step=0.12 if rng.random() < 0.3 else 0.0,
+        )
+
     def _chain(
-        self,
-        name: str,
-        kind: str,
-        modes: tuple[str, ...],
-        plan: FaultPlan,
-        first: float | None = None,
+        self, name: str, kind: Kind, modes: tuple[str, ...], first: Fault | None = None
     ) -> Chain:
-        key = crc32(f"{self.options.seed}/{name}/{kind}".encode())
-        return Chain(key, name, kind, modes, plan, self.options.start_ns, first)  # type: ignore[arg-type]
+        plan = FaultPlan(scale=1.0 if self.options.faults else 0.0)
+        seed = crc32(f"{self.options.seed}/{name}/{kind}".encode())
+        return Chain(seed, name, kind, modes, plan, self.options.start_ns, first)
 
     def _block(self, asset: str, day: int) -> tuple[NDArray[np.int64], Columns]:
-        cached = self._blocks.get((asset, day))
-        if cached and cached[0] == self._edition:
-            return cached[1], cached[2]
-        machine = self.machines[asset]
-        end_ns = (day + 1) * DAY_S * NS
+        """Return a day of readings, made once while it is in use."""
+        if (asset, day) not in self._blocks:
+            if len(self._blocks) >= _BLOCKS_PER_MACHINE * len(self.machines):
+                self._blocks.clear()
+            times, columns = self._measured(asset, day)
+            self._freeze(asset, times, columns)
+            self._blocks[asset, day] = times, columns
+        return self._blocks[asset, day]
+
+    def _measured(self, asset: str, day: int) -> tuple[NDArray[np.int64], Columns]:
         chain = self.machine_faults[asset]
-        faults = chain.until(end_ns)
+        faults = chain.until((day + 1) * DAY_S * NS)
 
         def wear(t_ns: NDArray[np.int64]) -> dict[str, Column]:
             severities: dict[str, Column] = {"down": np.zeros(t_ns.size)}
             for fault in faults:
                 severity = severities.setdefault(fault.mode, np.zeros(t_ns.size))
-                down = chain.down_span(fault)
-                alive = fault.severity(t_ns)
-                if down is not None:
-                    severities["down"][(t_ns >= down[0]) & (t_ns < down[1])] = 1.0
-                    alive = np.where(t_ns < down[1], alive, 0.0)
+                alive = np.where(t_ns < chain.over(fault), fault.severity(t_ns), 0.0)
                 np.maximum(severity, alive, out=severity)
+                for start_ns, end_ns in filter(None, [chain.down_span(fault)]):
+                    severities["down"][(t_ns >= start_ns) & (t_ns < end_ns)] = 1.0
             return severities
 
-        times, columns = machine.block(day, wear)
-        self._freeze(asset, times, columns)
-        if len(self._blocks) > 8 * len(self.machines):
-            self._blocks.clear()
-        self._blocks[asset, day] = (self._edition, times, columns)
-        return times, columns
+        return self.machines[asset].block(day, wear)
 
     def _freeze(self, asset: str, times: NDArray[np.int64], columns: Columns) -> None:
-        """Hold a stuck sensor at one value for as long as its fault lasts."""
-        if not times.size:
-            return
-        for fault in self.sensor_faults[asset].until(int(times[-1]) + 1):
-            signal = fault.mode.removeprefix("stuck:")
-            stuck = (times >= fault.onset_ns) & (times < (fault.end_ns or 0))
-            held = crc32(f"{asset}/{fault.onset_ns}".encode()) % 997 / 997
-            columns[signal][stuck] = np.median(columns[signal]) * (0.97 + 0.06 * held)
+        """Hold a stuck sensor at what it showed first, for as long as its fault lasts."""
+        chain = self.sensor_faults[asset]
+        for fault in chain.until(int(times[-1]) + 1):
+            stuck = (times >= fault.onset_ns) & (times < chain.over(fault))
+            if stuck.any():
+                signal = fault.mode.removeprefix("stuck:")
+                then, shown = self._measured(asset, fault.onset_ns // (DAY_S * NS))
+                at = min(int(np.searchsorted(then, fault.onset_ns)), then.size - 1)
+                columns[signal][stuck] = shown[signal][at]

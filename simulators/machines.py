@@ -1,12 +1,13 @@
 """The physics of three machine models, as pure functions of time.
 
-A day of one machine is one block: its random numbers come from a counter-based generator keyed by
-seed, machine and day, so any block can be made again, in any order, after any restart. Lags
+A day of one machine is one block: its random numbers come from a counter-based generator keyed
+by seed, machine and day, so any block can be made again, in any order, after any restart. Lags
 (warm bearings) start a day earlier, many times their time constant.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,9 @@ Columns = dict[str, Column]
 
 THERMAL_S = 45 * 60
 """Time constant of a bearing housing: minutes to tens of minutes for machines of this size."""
+
+DECIMALS = {"vibration": 3, "discharge_pressure": 3, "motor_current": 2, "bearing_temp": 2}
+"""Resolution of the sensors; one decimal where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ class Machine:
         day : int
             Days since the Unix epoch.
         wear : callable
-            Severity of each failure mode at given times; the key ``down`` is 1 where it stands still.
+            Severity of each failure mode at given times; ``down`` is 1 where it stands still.
         """
         times = self.times((day - 1) * DAY_S * NS, (day + 1) * DAY_S * NS)
         load = np.concatenate([self._load(day - 1), self._load(day)])
@@ -190,36 +194,49 @@ class Machine:
             {mode: severity[keep] for mode, severity in severities.items()},
             self._rng("noise", day),
         )
-        return times[keep], PHYSICS[self.model](conditions)
+        columns = PHYSICS[self.model](conditions)
+        rounded = {
+            name: column.round(DECIMALS.get(name, 1)) for name, column in columns.items()
+        }
+        return times[keep], rounded
 
     def _rng(self, what: str, day: int) -> np.random.Generator:
         key = [self.seed, crc32(f"{self.asset}/{what}/{day}".encode())]
         return np.random.Generator(np.random.Philox(key=key))
 
     def _load(self, day: int) -> Column:
-        """Return the load of one UTC day: shifts in local time, a new product every few hours."""
-        rng = self._rng("load", day)
+        """Return the load of one UTC day: shifts in local time, products for hours each."""
         times = self.times(day * DAY_S * NS, (day + 1) * DAY_S * NS)
-        zone = ZoneInfo(self.zone)
-        offset_s = _offset_s(zone, day)
-        local_s = times // NS + offset_s
+        local_s = times // NS + _offset_s(self.zone, day)
         hour = local_s % DAY_S / 3600
-        weekday = (local_s // DAY_S + 3) % 7
+        weekday = (local_s // DAY_S + 3) % 7  # the epoch was a Thursday
         on = np.ones(times.size, bool) if self.night_shift else (hour >= 6) & (hour < 22)
         if not self.weekend:
             on &= weekday < 5
-        product = np.repeat(rng.uniform(0.55, 0.92, 8), -(-times.size // 8))[: times.size]
+        product = self._products(day, times.size)
         if self.step_ns is not None:
             product = np.where(
                 times >= self.step_ns, np.minimum(product + self.step, 1.0), product
             )
         return np.where(on, product, 0.0)
 
+    def _products(self, day: int, n: int) -> Column:
+        """Return what each row's product asks for; midnight changes nothing."""
+        changes, loads = self._campaigns(day)
+        loads[0] = self._campaigns(day - 1)[1][-1]
+        return loads[np.searchsorted(changes, np.arange(n) / n, side="right")]
+
+    def _campaigns(self, day: int) -> tuple[Column, Column]:
+        rng = self._rng("load", day)
+        changes = np.sort(rng.uniform(0, 1, int(rng.integers(3, 9))))
+        return changes, rng.uniform(0.55, 0.92, changes.size + 1)
+
     def _ambient(self, times: NDArray[np.int64]) -> Column:
-        """Return the temperature of the hall: a day's course, a season's, and slow weather."""
+        """Return the temperature of the hall: day's course, season's, and slow weather."""
         t = times / NS
+        local = t + (_offset_s(self.zone, int(t[0] // DAY_S)) if t.size else 0)
         phase = crc32(f"{self.seed}/{self.zone}".encode()) / 2**32 * 2 * np.pi
-        day = 2.5 * np.sin(2 * np.pi * t / DAY_S - 2.0)
+        day = 2.5 * np.sin(2 * np.pi * local / DAY_S - 2.4)  # warmest at three in the afternoon
         season = 3.0 * np.sin(2 * np.pi * t / (365.25 * DAY_S) - 1.9)
         weather = 1.6 * np.sin(2 * np.pi * t / (5.3 * DAY_S) + phase) + 1.1 * np.sin(
             2 * np.pi * t / (11.7 * DAY_S) + 2.3 * phase
@@ -228,8 +245,8 @@ class Machine:
         return ambient
 
 
-def _offset_s(zone: ZoneInfo, day: int) -> int:
-    from datetime import UTC, datetime
-
-    offset = datetime.fromtimestamp(day * DAY_S + DAY_S // 2, UTC).astimezone(zone).utcoffset()
+def _offset_s(zone: str, day: int) -> int:
+    """Return seconds from UTC to local time at noon of a UTC day."""
+    noon = datetime.fromtimestamp(day * DAY_S + DAY_S // 2, UTC)
+    offset = noon.astimezone(ZoneInfo(zone)).utcoffset()
     return int(offset.total_seconds()) if offset else 0

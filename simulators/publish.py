@@ -1,11 +1,13 @@
 """Rows as MQTT messages: one shape for live rows (one per message) and for history (many).
 
-Topic ``PREFIX/SITE/ASSET/telemetry``, payload ``{"rows": [{"t": <ms>, "<signal>": <value>, ...}]}``.
+Topic ``PREFIX/SITE/ASSET/telemetry``; payload
+``{"rows": [{"t": <ms>, "<signal>": <value>, ...}, ...]}``, without what a row has no value of.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+import math
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -25,8 +27,10 @@ class Broker:
 
     Parameters
     ----------
-    host, port : str, int
-        The broker.
+    host : str
+        Name or address.
+    port : int
+        Its MQTT port.
     user, password : str or None
         Sign-in there.
     """
@@ -38,40 +42,75 @@ class Broker:
 
     @classmethod
     def parse(cls, text: str, user: str | None = None, password: str | None = None) -> "Broker":
-        """Read ``host`` or ``host:port``."""
-        host, _, port = text.partition(":")
-        if port and not port.isdigit():
+        """Read ``host`` or ``host:port``.
+
+        Raises
+        ------
+        ValueError
+            It is neither.
+        """
+        host, _, port = text.rpartition(":") if ":" in text else (text, "", "1883")
+        if not host or not port.isdigit() or not 0 < int(port) < 65_536:
             raise ValueError(f"broker {text!r}: host or host:port is allowed")
-        return cls(host or "127.0.0.1", int(port or 1883), user, password)
+        return cls(host.strip("[]"), int(port), user, password)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message and the event time of its last row."""
+    """One message.
+
+    Parameters
+    ----------
+    topic : str
+        Where it goes.
+    payload : bytes
+        JSON.
+    t_ns : int
+        Event time of its last row.
+    rows : int
+        How many rows it holds.
+    """
 
     topic: str
     payload: bytes
     t_ns: int
+    rows: int = 1
 
 
 def messages(rows: Rows, *, rows_max: int, prefix: str = PREFIX) -> Iterator[Message]:
-    """Yield a machine's rows as messages of at most `rows_max` rows each, in order of time."""
+    """Yield a machine's rows as messages of at most `rows_max` rows each, in their order."""
     topic = f"{prefix}/{rows.site}/{rows.asset}/telemetry"
     names = list(rows.signals)
-    table = np.column_stack([rows.signals[name] for name in names]).round(4).tolist()
+    table = np.column_stack([rows.signals[name] for name in names]).tolist() if names else []
     stamps = (rows.t_ns // 1_000_000).tolist()
     for start in range(0, len(stamps), rows_max):
         part = range(start, min(start + rows_max, len(stamps)))
-        body = {
-            "rows": [{"t": stamps[i], **dict(zip(names, table[i], strict=True))} for i in part]
-        }
-        payload = json.dumps(body, separators=(",", ":")).encode()
-        yield Message(topic, payload, int(rows.t_ns[part[-1]]))
+        payload = encoded([row(stamps[i], names, table[i]) for i in part])
+        yield Message(topic, payload, int(rows.t_ns[part[-1]]), len(part))
+
+
+def row(t_ms: int, names: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    """Return one row of a payload: its time, and each value that is a number."""
+    present = {
+        name: value for name, value in zip(names, values, strict=True) if math.isfinite(value)
+    }
+    return {"t": t_ms, **present}
+
+
+def encoded(rows: Sequence[dict[str, float]]) -> bytes:
+    """Return rows as a payload."""
+    return json.dumps({"rows": rows}, separators=(",", ":"), allow_nan=False).encode()
 
 
 @asynccontextmanager
 async def connected(broker: Broker, client_id: str) -> AsyncIterator[aiomqtt.Client]:
-    """Connect to a broker for publishing; leaves cleanly."""
+    """Connect to a broker for publishing; leaves cleanly.
+
+    Raises
+    ------
+    aiomqtt.MqttError
+        Nobody answers there, or it refuses.
+    """
     client = aiomqtt.Client(
         broker.host,
         broker.port,
@@ -86,7 +125,9 @@ async def connected(broker: Broker, client_id: str) -> AsyncIterator[aiomqtt.Cli
         yield client
 
 
-async def send(client: aiomqtt.Client, batch: list[Message], *, timeout_s: float = 60.0) -> int:
+async def send(
+    client: aiomqtt.Client, batch: Sequence[Message], *, timeout_s: float = 60.0
+) -> int:
     """Publish messages with QoS 1 in order and wait until the broker has acknowledged all.
 
     Returns
@@ -100,10 +141,15 @@ async def send(client: aiomqtt.Client, batch: list[Message], *, timeout_s: float
         The broker is away or refused; what was sent before may have arrived.
     """
     for start in range(0, len(batch), WINDOW):
-        async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as group:
-            for message in batch[start : start + WINDOW]:
-                group.create_task(
-                    client.publish(message.topic, message.payload, qos=1, timeout=timeout_s),
-                    name=f"publish {message.topic}",
-                )
+        try:
+            async with asyncio.timeout(timeout_s), asyncio.TaskGroup() as group:
+                for message in batch[start : start + WINDOW]:
+                    group.create_task(
+                        client.publish(
+                            message.topic, message.payload, qos=1, timeout=timeout_s
+                        ),
+                        name=f"publish {message.topic}",
+                    )
+        except* aiomqtt.MqttError as errors:
+            raise aiomqtt.MqttError(str(errors.exceptions[0])) from errors
     return len(batch)

@@ -3,10 +3,11 @@
 import asyncio
 import csv
 import gzip
+import json
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -17,10 +18,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from simulators.faults import NS
 from simulators.fleet import Rows
-from simulators.publish import Broker, Message, connected, messages, send
+from simulators.publish import Broker, Message, connected, encoded, messages, send
 
 HANDFUL = 200
 """Messages between two steps of the progress bar at full speed."""
+
+WAIT_MAX_S = 0.25
 
 UNITS_NS = {
     "ns": 1,
@@ -35,28 +38,73 @@ UNITS_NS = {
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """What ``python -m simulators replay`` was asked for; see its ``--help``."""
+    """What ``python -m simulators replay`` was asked for.
+
+    Parameters
+    ----------
+    file : Path
+        A wide CSV with a head line, plain or gzipped.
+    asset : str
+        Column of the asset, or ``=name`` for one asset.
+    time : str
+        Column of the time: a number, or ISO 8601 (UTC where it names no offset).
+    time_unit : str
+        Of numbers; a key of `UNITS_NS`.
+    signals : tuple of str
+        Columns to send; empty for all others.
+    speed : float
+        Recorded seconds per second; 0 as fast as it goes.
+    stamps : str
+        What time the rows carry: ``keep`` as recorded; ``first`` or ``last`` moved so that the
+        first or last row is now; ``sent`` the real time at which each is sent, so that the
+        recorded time is shortened by `speed`; or an ISO time for the first row.
+    prefix, site : str
+        First and second part of the topics.
+    rows : int
+        Rows per message at speed 0.
+    """
 
     file: Path
     asset: str = "asset"
     time: str = "time"
     time_unit: str = "s"
+    signals: tuple[str, ...] = ()
     speed: float = 1.0
-    start: str = "keep"
+    stamps: str = "keep"
     prefix: str = "replay"
     site: str = "site"
     rows: int = 60
 
 
-async def run_replay(options: ReplayOptions, broker: Broker) -> int:
-    """Publish every row and return how many messages the broker acknowledged.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a replay did.
+
+    Parameters
+    ----------
+    rows : int
+        Rows in the file, all of them sent.
+    messages : int
+        Messages that the broker acknowledged.
+    """
+
+    rows: int
+    messages: int
+
+
+async def run_replay(options: ReplayOptions, broker: Broker) -> Sent:
+    """Publish every row and return how many, once the broker has acknowledged all.
 
     Raises
     ------
     ValueError
         The file is no such history; names line and column and what is allowed.
+    aiomqtt.MqttError
+        The broker is away or refuses.
     """
-    table = read(options)
+    if options.stamps == "sent" and options.speed == 0:
+        raise ValueError("stamps 'sent' at speed 0 gives every row one time; give a speed")
+    table = moved(read(options), options.stamps)
     stream = sorted(
         (
             message
@@ -71,19 +119,20 @@ async def run_replay(options: ReplayOptions, broker: Broker) -> int:
     )
     columns = (*Progress.get_default_columns()[:1], BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
+    acknowledged = 0
     async with connected(broker, f"replay-{options.file.stem}") as client:
         with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
             task = bar.add_task(options.file.name, total=len(stream))
-            acknowledged = 0
-            async for batch in _paced(stream, options.speed):
-                acknowledged += await send(client, batch)
+            async for batch in paced(stream, options.speed):
+                again = _stamped(batch) if options.stamps == "sent" else batch
+                acknowledged += await send(client, again)
                 bar.update(task, completed=acknowledged)
-    rows_sent = sum(len(rows) for rows in table)
-    sys.stderr.write(f"replay: {rows_sent} rows in {acknowledged} messages, all acknowledged\n")
-    return acknowledged
+    sent = Sent(sum(len(rows) for rows in table), acknowledged)
+    sys.stderr.write(f"replay: {sent.rows} rows in {acknowledged} messages acknowledged\n")
+    return sent
 
 
-async def _paced(stream: list[Message], speed: float) -> AsyncIterator[list[Message]]:
+async def paced(stream: list[Message], speed: float) -> AsyncIterator[list[Message]]:
     """Yield what is due, waiting in between; at speed 0 everything, in handfuls."""
     if speed == 0:
         for start in range(0, len(stream), HANDFUL):
@@ -99,11 +148,17 @@ async def _paced(stream: list[Message], speed: float) -> AsyncIterator[list[Mess
             yield stream[index:end]
             index = end
         else:
-            await asyncio.sleep(min(0.25, (stream[index].t_ns - due_ns) / speed / NS))
+            await asyncio.sleep(min(WAIT_MAX_S, (stream[index].t_ns - due_ns) / speed / NS))
 
 
 def read(options: ReplayOptions) -> list[Rows]:
-    """Read the CSV: one `Rows` per asset, times in nanoseconds, empty cells as NaN."""
+    """Read the CSV: one `Rows` per asset, in order of time, empty cells as NaN.
+
+    Raises
+    ------
+    ValueError
+        The file is no such history; names line and column and what is allowed.
+    """
     if options.time_unit not in UNITS_NS:
         raise ValueError(f"time unit {options.time_unit!r}: {', '.join(UNITS_NS)} are allowed")
     fixed = options.asset.removeprefix("=") if options.asset.startswith("=") else None
@@ -113,25 +168,60 @@ def read(options: ReplayOptions) -> list[Rows]:
         head = next(reader, [])
         at = _column(options, head, options.time)
         who = None if fixed else _column(options, head, options.asset)
-        signals = [i for i in range(len(head)) if i not in (at, who)]
-        for line, row in enumerate(reader, start=2):
-            if len(row) != len(head):
+        wanted = [_column(options, head, name) for name in options.signals]
+        signals = wanted or [i for i in range(len(head)) if i not in (at, who)]
+        for line, cells in enumerate(reader, start=2):
+            if len(cells) != len(head):
+                found = f"{len(cells)} cells, {len(head)} columns"
+                raise ValueError(f"{options.file}:{line}: {found}")
+            times, values = columns.setdefault(fixed or cells[who or 0], ([], []))
+            times.append(_time(options, line, cells[at]))
+            values.append([_value(options, line, head[i], cells[i]) for i in signals])
+    if not columns:
+        raise ValueError(f"{options.file}: no rows")
+    names = [head[i] for i in signals]
+    return [_rows(options.site, asset, names, *each) for asset, each in columns.items()]
+
+
+def moved(table: list[Rows], stamps: str) -> list[Rows]:
+    """Return the rows with their times moved as `ReplayOptions.stamps` says."""
+    first_ns = min(int(rows.t_ns[0]) for rows in table)
+    last_ns = max(int(rows.t_ns[-1]) for rows in table)
+    now_ns = time.time_ns()  # noqa: TID251 - a device's clock
+    match stamps:
+        case "keep" | "sent":
+            shift_ns = 0
+        case "first":
+            shift_ns = now_ns - first_ns
+        case "last":
+            shift_ns = now_ns - last_ns
+        case _:
+            try:
+                shift_ns = _iso_ns(stamps) - first_ns
+            except ValueError:
                 raise ValueError(
-                    f"{options.file}:{line}: {len(row)} cells, {len(head)} columns"
-                )
-            times, values = columns.setdefault(fixed or row[who or 0], ([], []))
-            times.append(_time(options, line, row[at]))
-            values.append([_value(options, line, head[i], row[i]) for i in signals])
-    shift_ns = _shift(options, min((times[0] for times, _ in columns.values()), default=0))
-    return [
-        Rows(
-            asset,
-            options.site,
-            np.array(times, np.int64) + shift_ns,
-            {head[i]: np.array([v[n] for v in values]) for n, i in enumerate(signals)},
-        )
-        for asset, (times, values) in columns.items()
-    ]
+                    f"stamps {stamps!r}: keep, first, last, sent or an ISO 8601 time is allowed"
+                ) from None
+    return [Rows(rows.asset, rows.site, rows.t_ns + shift_ns, rows.signals) for rows in table]
+
+
+def _stamped(batch: list[Message]) -> list[Message]:
+    """Return messages of one row each with the present time instead of theirs."""
+    now_ms = time.time_ns() // 1_000_000  # noqa: TID251 - a device's clock
+    stamped = []
+    for message in batch:
+        rows = [{**row, "t": now_ms} for row in json.loads(message.payload)["rows"]]
+        stamped.append(replace(message, payload=encoded(rows)))
+    return stamped
+
+
+def _rows(
+    site: str, asset: str, names: list[str], times: list[int], values: list[list[float]]
+) -> Rows:
+    t_ns, table = np.array(times, np.int64), np.array(values, np.float64)
+    order = np.argsort(t_ns, kind="stable")
+    signals = {name: table[order, n] for n, name in enumerate(names)}
+    return Rows(asset, site, t_ns[order], signals)
 
 
 def _open(path: Path) -> TextIO:
@@ -147,37 +237,34 @@ def _column(options: ReplayOptions, head: list[str], name: str) -> int:
 
 
 def _time(options: ReplayOptions, line: int, text: str) -> int:
+    unit_ns = UNITS_NS[options.time_unit]
     try:
-        return int(float(text) * UNITS_NS[options.time_unit])
-    except ValueError:
+        whole = text.isdecimal()
+        return int(text) * unit_ns if whole else round(float(text) * unit_ns)
+    except (ValueError, OverflowError):
         pass
     try:
-        stamp = datetime.fromisoformat(text)
+        return _iso_ns(text)
     except ValueError:
         raise ValueError(
             f"{options.file}:{line}: time {text!r}; a number or ISO 8601 is allowed"
         ) from None
+
+
+def _iso_ns(text: str) -> int:
+    stamp = datetime.fromisoformat(text)
     stamp = stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
     delta = stamp - datetime(1970, 1, 1, tzinfo=UTC)
     return ((delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds) * 1_000
 
 
 def _value(options: ReplayOptions, line: int, column: str, text: str) -> float:
-    if text == "":
+    if text.strip() == "":
         return float("nan")
     try:
         return float(text)
     except ValueError:
         raise ValueError(
-            f"{options.file}:{line}: column {column!r} has {text!r}; a number or nothing is allowed"
+            f"{options.file}:{line}: column {column!r} has {text!r}; a number or nothing is "
+            "allowed (choose columns with --signals)"
         ) from None
-
-
-def _shift(options: ReplayOptions, first_ns: int) -> int:
-    if options.start == "keep":
-        return 0
-    if options.start == "now":
-        return time.time_ns() - first_ns  # noqa: TID251 - a device's clock
-    stamp = datetime.fromisoformat(options.start)
-    stamp = stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
-    return int(stamp.timestamp()) * NS - first_ns
