@@ -11,7 +11,7 @@ from pydantic import Field
 
 from bridge.model.case import ActName, Facts, Task, Waiver
 from bridge.model.catalog import Catalog
-from bridge.model.values import Id, Instant, Severity, Side, Value
+from bridge.model.values import Id, Instant, Number, Severity, Side, Value
 
 
 class EventBase(Value):
@@ -38,9 +38,20 @@ class EventBase(Value):
 
 
 class CaseOpened(EventBase):
-    """A case opened with its facts and its tasks."""
+    """A case opened with its facts and its tasks.
+
+    Attributes
+    ----------
+    number : int or None
+        What people write as C-2041; the desk is the tenant's one writer, so it counts.
+    gateway : str or None
+        Set where a case of anomalies may be joined by others of the same gateway.
+    heard : str or None
+        Mode that detection named; heard_at its event time: older words are late words.
+    """
 
     type: Literal["case-opened"] = "case-opened"
+    number: int | None = None
     asset: Id
     account: str | None
     mode: Id | None
@@ -52,16 +63,42 @@ class CaseOpened(EventBase):
     engineering: Task
     sales: Task | None
     waiver: Waiver | None
+    gateway: str | None = None
+    heard: Id | None = None
+    heard_at: Instant | None = None
 
 
 class FactsUpdated(EventBase):
-    """The prediction moved: new facts; `material` where the owners are told again."""
+    """The prediction moved: new facts; `material` where the owners are told again.
+
+    Attributes
+    ----------
+    episode, previous
+        Set where the facts give the case another mode (first a bare anomaly or an unknown
+        pattern): its place among the episodes of that mode.
+    stop : bool
+        Advice to stop reached the case with these facts.
+    """
 
     type: Literal["facts-updated"] = "facts-updated"
     facts: Facts
     facts_hash: str
     severity: Severity
     material: bool
+    episode: int | None = None
+    previous: UUID | None = Field(default=None, strict=False)
+    stop: bool = False
+    heard: Id | None = None
+    heard_at: Instant | None = None
+
+
+class AnomalyJoined(EventBase):
+    """A further anomaly belongs to an open case: same machine, or same gateway in time."""
+
+    type: Literal["anomaly-joined"] = "anomaly-joined"
+    asset: Id
+    score: Number
+    heard_at: Instant
 
 
 class SalesSideOpened(EventBase):
@@ -72,11 +109,13 @@ class SalesSideOpened(EventBase):
 
 
 class Acted(EventBase):
-    """A person's act was accepted."""
+    """A person's act was accepted; asset and mode are the case's."""
 
     type: Literal["acted"] = "acted"
     do: ActName
     side: Side
+    asset: Id
+    mode: Id | None = None
     reason: str = ""
     finding: str = ""
     action: str = ""
@@ -99,6 +138,23 @@ class TaskChanged(EventBase):
 
     type: Literal["task-changed"] = "task-changed"
     task: Task
+    new_owner: bool = False
+
+
+class ClockAged(EventBase):
+    """So much of a task's time is used up (50, 80 or 100 %); at 100 % it went to the lead."""
+
+    type: Literal["clock-aged"] = "clock-aged"
+    side: Side
+    percent: Literal[50, 80, 100]
+    escalated_to: str | None = None
+
+
+class WaiverRenewed(EventBase):
+    """The reason why a case has one side only still held when the waiver ended."""
+
+    type: Literal["waiver-renewed"] = "waiver-renewed"
+    waiver: Waiver
 
 
 class SeverityChanged(EventBase):
@@ -115,6 +171,7 @@ class CaseCleared(EventBase):
     reason: str
     false_alarm: bool
     retraction: bool
+    heard_at: Instant | None = None
 
 
 class CaseClosed(EventBase):
@@ -162,10 +219,13 @@ class CatalogAdopted(EventBase):
 Event = Annotated[
     CaseOpened
     | FactsUpdated
+    | AnomalyJoined
     | SalesSideOpened
     | Acted
     | ActRefused
     | TaskChanged
+    | ClockAged
+    | WaiverRenewed
     | SeverityChanged
     | CaseCleared
     | CaseClosed

@@ -11,7 +11,7 @@ from pydantic import Field
 from bridge.model.case import ActName
 from bridge.model.catalog import Catalog
 from bridge.model.detections import AnyDetection
-from bridge.model.values import Id, Instant, Value
+from bridge.model.values import Id, Instant, Side, Value
 
 
 class InputBase(Value):
@@ -30,7 +30,11 @@ class Detected(InputBase):
 
 
 class ActRequested(InputBase):
-    """A person asked for an act; `by` comes from the sign-in, never from a body."""
+    """A person asked for an act; `by` comes from the sign-in, never from a body.
+
+    The case is named by its id, or by asset and mode. `side` is for coordinators, who act for
+    either side (default engineering).
+    """
 
     type: Literal["act-requested"] = "act-requested"
     by: Id
@@ -38,6 +42,7 @@ class ActRequested(InputBase):
     asset: Id | None = None
     mode: Id | None = None
     do: ActName
+    side: Side | None = None
     reason: str = ""
     finding: str = ""
     action: str = ""

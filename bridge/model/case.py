@@ -48,13 +48,20 @@ class Facts(Value):
         Money for the downtime if nothing is done, `downtime_h` x the outcome's cost per hour.
     act_by : datetime or None
         Latest safe date: P10, or at once under stop advice.
+    timezone : str
+        Zone of the machine: whoever reads the dates of failure reads the same local days.
+    contact, contact_timezone : str
+        Role of the customer's first contact, never the name, and the zone to call in.
     """
 
     asset: Id
     model: str = ""
     site: str = ""
     location: str = ""
+    timezone: str = "UTC"
     account: str = ""
+    contact: str = ""
+    contact_timezone: str = ""
     mode: Id | None
     mode_name: str = ""
     plain: str = ""
