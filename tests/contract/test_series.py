@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.adapters.series.duckdb import DuckDbStore
+from bridge.adapters.series.influx import InfluxStore
+from bridge.adapters.series.influx_client import InfluxOptions
 from bridge.flow.ports import Retention, Series, SeriesStore
 from bridge.model.instants import NS_PER_S
 from bridge.model.samples import Samples
@@ -25,14 +27,18 @@ START_NS = 1_780_000_000 * NS_PER_S
 FOREVER = {"start_ns": START_NS - 10**18, "end_ns": START_NS + 10**18}
 
 
-@pytest.fixture(params=["fake", "duckdb"])
+@pytest.fixture(params=["fake", "duckdb", "influxdb"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SeriesStore]:
     """Give an empty store of each kind."""
     opened: SeriesStore
     if request.param == "fake":
         opened = FakeSeries()
-    else:
+    elif request.param == "duckdb":
         opened = await DuckDbStore.open(tmp_path / "series.duckdb")
+    else:
+        server = request.getfixturevalue("influxdb")
+        org = request.getfixturevalue("influxdb_org")
+        opened = InfluxStore(InfluxOptions(url=server.url, org=org, token=server.token))
     yield opened
     await opened.close()
 
