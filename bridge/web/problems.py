@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from bridge.model.errors import CatalogError, ConflictError, InputError, UnavailableError
@@ -62,7 +61,7 @@ def problem_response(error: ProblemError) -> JSONResponse:
     return JSONResponse(content, error.status, headers=error.headers, media_type=MEDIA_TYPE)
 
 
-def field_errors(error: RequestValidationError | ValidationError) -> list[dict[str, str]]:
+def field_errors(error: RequestValidationError) -> list[dict[str, str]]:
     """Return what is wrong field by field: where, what was found, what is allowed."""
     found = []
     for each in error.errors():
@@ -86,10 +85,7 @@ def install(app: FastAPI) -> None:
         return problem_response(error)
 
     @app.exception_handler(RequestValidationError)
-    @app.exception_handler(ValidationError)
-    async def invalid(
-        _request: Request, error: RequestValidationError | ValidationError
-    ) -> Response:
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
         errors = field_errors(error)
         words = "; ".join(
             f"{each['field']}: found {each['found']}; {each['allowed']}" for each in errors
@@ -116,6 +112,11 @@ def install(app: FastAPI) -> None:
     async def away(_request: Request, error: UnavailableError) -> Response:
         retry = {"Retry-After": str(max(1, round(error.retry_after_s)))}
         return problem_response(ProblemError(503, str(error), headers=retry))
+
+    @app.exception_handler(Exception)
+    async def ours(_request: Request, _error: Exception) -> Response:
+        # The server logs the exception itself; what it says is not for callers.
+        return problem_response(ProblemError(500, "the service failed; its log says how"))
 
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> Response:

@@ -100,7 +100,13 @@ def drawn(page: Page) -> None:
 def save(page: Page, path: Path) -> None:
     """Save the whole page."""
     page.wait_for_timeout(300)
-    page.screenshot(path=path, full_page=True)
+    size = page.viewport_size
+    assert size is not None
+    tall = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": max(tall, size["height"])})
+    page.wait_for_timeout(300)
+    page.screenshot(path=path)
+    page.set_viewport_size(size)
 
 
 if __name__ == "__main__":

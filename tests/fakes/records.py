@@ -214,7 +214,8 @@ class FakeInbox:
     def _apply(self, case: Case, asked: ActRequested) -> None:
         side: Side = _side(asked.do, self.roles.get(asked.by, ""))
         texts = asked.model_dump(include={"reason", "finding", "action", "told", "note"})
-        self._record(Acted, asked, case=case.id, do=asked.do, side=side, **texts)
+        place = {"asset": case.asset, "mode": case.mode}
+        self._record(Acted, asked, case=case.id, do=asked.do, side=side, **place, **texts)
         change = {key: texts[key] for key in ("finding", "action", "told") if texts[key]}
         change["updated_at"] = asked.at
         if asked.do == "confirm-finding":

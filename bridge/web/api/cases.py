@@ -11,7 +11,7 @@ from bridge.cases.inputs import ActRequested, Repaired
 from bridge.flow.ports import CaseFilter, Identity, Outcome
 from bridge.model.case import ActName, Case, CaseState
 from bridge.model.detections import derive_id
-from bridge.model.values import Id, Instant, Value
+from bridge.model.values import Id, Instant, Side, Value
 from bridge.web.api.shapes import case_details, case_shape, event_shape, sending_shape
 from bridge.web.context import WebContext
 from bridge.web.problems import ProblemError, not_found
@@ -36,6 +36,7 @@ class ActBody(Value):
     """An act; who acts comes from the sign-in."""
 
     do: ActName
+    side: Side | None = Field(default=None, description="For coordinators, who act for either.")
     reason: str = Field(default="", max_length=4_000)
     finding: str = Field(default="", max_length=4_000)
     action: str = Field(default="", max_length=4_000)

@@ -7,7 +7,7 @@ from the installed package, so that nothing is loaded from elsewhere and nothing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from bokeh.embed import json_item
 from bokeh.layouts import column
@@ -21,7 +21,6 @@ from bridge.model.instants import as_ns
 from bridge.web.console.saying import Say
 from bridge.web.console.why import Reason
 
-
 Figure = Any
 """A figure of Bokeh, whose attributes are made at run time and unknown to a type checker."""
 
@@ -30,6 +29,7 @@ Figure = Any
 class Palette:
     """Colours of a plot, for a light or a dark page."""
 
+    card: str
     text: str
     grid: str
     line: str
@@ -38,8 +38,8 @@ class Palette:
     mark: str
 
 
-LIGHT = Palette("#3d4957", "#e4e8ed", "#1d5fbf", "#1d7a46", "#b3261e", "#1a222d")
-DARK = Palette("#b4bfcc", "#2b3644", "#7fb0ff", "#53c583", "#ff8a80", "#e8edf3")
+LIGHT = Palette("#ffffff", "#3d4957", "#e4e8ed", "#1d5fbf", "#1d7a46", "#b3261e", "#1a222d")
+DARK = Palette("#1a212b", "#b4bfcc", "#2b3644", "#7fb0ff", "#53c583", "#ff8a80", "#e8edf3")
 
 
 def draw(
@@ -89,8 +89,8 @@ def _panel(
         active_drag=None,
         active_scroll=None,
         toolbar_location="right",
-        background_fill_alpha=0,
-        border_fill_alpha=0,
+        background_fill_color=palette.card,
+        border_fill_color=palette.card,
         outline_line_color=None,
     )
     panel.toolbar.logo = None
@@ -160,8 +160,8 @@ def _marks(
         )
         marks.append((facts.p50, palette.fan, "solid", "50 %"))
         if labelled:
-            for when, text in ((facts.p10, "10 %"), (facts.p90, "90 %")):
-                panel.add_layout(_label(when, text, palette.fan, say))
+            panel.add_layout(_label(facts.p10, "10 %", palette.fan, say, align="right"))
+            panel.add_layout(_label(facts.p90, "90 %", palette.fan, say))
     for when, color, dash, text in marks:
         panel.add_layout(
             Span(
@@ -176,12 +176,15 @@ def _marks(
             panel.add_layout(_label(when, text, color, say))
 
 
-def _label(when: datetime, text: str, color: str, say: Say) -> Label:
+def _label(
+    when: datetime, text: str, color: str, say: Say, *, align: Literal["left", "right"] = "left"
+) -> Label:
     return Label(
         x=_ms(when, say),
         y=4,
         y_units="screen",
-        x_offset=3,
+        x_offset=3 if align == "left" else -3,
+        text_align=align,
         text=text,
         text_color=color,
         text_font_size="11px",

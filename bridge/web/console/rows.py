@@ -51,7 +51,7 @@ def row(case: Case, who: Identity) -> Row:
 
 
 def act_by(case: Case, task: Task | None) -> datetime | None:
-    """Return when the reader has to act: by the task's due time or the latest safe date."""
+    """Return when the reader has to act: the due time, or the latest safe date."""
     dates = [task.due if task and task.state != "done" else None, case.facts.act_by]
     return min((each for each in dates if each is not None), default=None)
 

@@ -6,9 +6,11 @@ from datetime import datetime
 from bridge.cases.events import (
     Acted,
     ActRefused,
+    AnomalyJoined,
     CaseCleared,
     CaseClosed,
     CaseOpened,
+    ClockAged,
     Event,
     FactsUpdated,
     GapClosed,
@@ -17,6 +19,7 @@ from bridge.cases.events import (
     SalesSideOpened,
     SeverityChanged,
     TaskChanged,
+    WaiverRenewed,
 )
 from bridge.flow.ports import Sending, StoredEvent
 from bridge.model.catalog import Catalog
@@ -90,6 +93,8 @@ def _what(event: Event, catalog: Catalog, say: Say) -> str:
         return _dated(event, say)
     if isinstance(event, TaskChanged | SalesSideOpened):
         return _task(event, catalog, say)
+    if isinstance(event, ClockAged):
+        return _aged(event, catalog, say)
     if isinstance(event, SeverityChanged):
         return say.t("The priority is now {severity}.", severity=say.t(event.severity))
     return _end(event, catalog, say)
@@ -112,7 +117,7 @@ def _task(event: TaskChanged | SalesSideOpened, catalog: Catalog, say: Say) -> s
     task = event.task if isinstance(event, TaskChanged) else event.sales
     text = say.t(
         "{side}: {state}, owner {owner}",
-        side=say.t(task.side),
+        side=say.t(f"side:{task.side}"),
         state=say.t(task.state),
         owner=name_of(catalog, task.owner, say),
     )
@@ -123,6 +128,18 @@ def _task(event: TaskChanged | SalesSideOpened, catalog: Catalog, say: Say) -> s
     return text
 
 
+def _aged(event: ClockAged, catalog: Catalog, say: Say) -> str:
+    text = say.t(
+        "{side}: {percent} % of the time is used up",
+        side=say.t(f"side:{event.side}"),
+        percent=event.percent,
+    )
+    if event.escalated_to is None:
+        return text
+    name = name_of(catalog, event.escalated_to, say)
+    return text + ", " + say.t("escalated to {name}", name=name)
+
+
 def _end(event: Event, catalog: Catalog, say: Say) -> str:
     if isinstance(event, CaseCleared):
         head = "False alarm." if event.false_alarm else "The prediction no longer holds."
@@ -130,6 +147,10 @@ def _end(event: Event, catalog: Catalog, say: Say) -> str:
         return say.t(head) + (tail if event.retraction else "")
     if isinstance(event, CaseClosed):
         return say.t("The case is closed.")
+    if isinstance(event, AnomalyJoined):
+        return say.t("A further anomaly of {asset} joined.", asset=event.asset)
+    if isinstance(event, WaiverRenewed):
+        return say.t("The waiver holds until {when}.", when=say.day(event.waiver.until))
     if isinstance(event, GapOpened):
         return say.t(
             "Ownership gap ({kind}): {owner} stands in.",
