@@ -14,10 +14,10 @@ How the parts that run use it::
     answer_of(events)                   # Answer(status, reason, case): 200, 403, 409, 422
     projection(state, event.case)       # Case with its number; also of one just closed
 
-`Letter(id, tenant, to, channel, kind, case, at, side, text)`: for people `Wording.render` gives
-`Message(subject, text, html)` of a letter and the state; letters to ``webhook`` and ``journal``
-carry their JSON in `text`. `bridge.cases.audit` has `canonical(value)`, `fingerprint(value)` and
-`chain_hash(previous_hash, event_json)`.
+`Wording.render(letter, state)` gives `Message(subject, text, html)` of a letter to a person;
+letters to ``webhook`` (receiver ``*``: one notification for each) and to ``journal`` carry
+their JSON in `text`. `bridge.cases.audit` has `canonical(value)`, `fingerprint(value)` and
+`chain_hash(previous_hash, event_json)`, which starts from `GENESIS`.
 
 `bridge.cases.wording.Wording(environment)` also words a case for pages and REST:
 `sentence`, `task_text` and `next_step`, each `(case, *, side, language, zone) -> str`.
