@@ -52,7 +52,7 @@ class Route:
         if self.signal is None:
             return name
         topic_name = self.mapping.names.get(self.signal, self.signal)
-        return topic_name if key == "value" else f"{topic_name}.{name}"
+        return topic_name if name == "value" else f"{topic_name}.{name}"
 
     def open(self, found: tuple[str, ...], plan: int, keys: list[str]) -> None:
         """Open the lane for messages with the keys `found`, of which `keys` are signals."""
