@@ -71,6 +71,12 @@ class Metrics:
         self.desk_events = Counter(
             "bridge_desk_events", "Events of the desk.", ["type"], registry=registry
         )
+        self.desk_inputs = Counter(
+            "bridge_desk_inputs",
+            "Inputs the desk is done with, by status (500: our failure).",
+            ["status"],
+            registry=registry,
+        )
         self.notifications = Counter(
             "bridge_notifications", "Deliveries tried.", ["channel", "state"], registry=registry
         )

@@ -66,8 +66,7 @@ class SqlDeskStore:
         """
         if self._database.sqlite:
             if tenant not in self._files:
-                path = self._database.path
-                self._files[tenant] = DataFolder.lock(path.parent, f"{path.stem}-desk-{tenant}")
+                self._files[tenant] = self._lock_file(tenant)
             return
         if not await self._holds(tenant):
             self._sessions[tenant] = await self._lock(tenant)
@@ -253,6 +252,13 @@ class SqlDeskStore:
         async with self._database.write() as connection:
             await connection.execute(statement)
         self._database.wakeups.ring(OUTCOMES)
+
+    def _lock_file(self, tenant: str) -> DataFolder:
+        path = self._database.path
+        try:
+            return DataFolder.lock(path.parent, f"{path.stem}-desk-{tenant}")
+        except ConflictError as error:
+            raise ConflictError(f"tenant {tenant} has a desk already: {error}") from error
 
     async def _holds(self, tenant: str) -> bool:
         session = self._sessions.get(tenant)
