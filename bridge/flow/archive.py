@@ -26,6 +26,7 @@ from bridge.model.slots import SlotTable
 
 READER = "archive"
 LETTER_ROWS = 500
+_SETTLE_S = 0.05
 
 log = structlog.get_logger()
 
@@ -175,8 +176,11 @@ class Archive:
             left_s = until_s - time.monotonic()
             if left_s <= 0:
                 break
-            if not records:
+            if not records and not pending.blocks:
                 await self._journal.wait(pending.last, timeout_s=left_s)
+            elif len(records) < options.read_records:
+                # Caught up: let a few records gather, or each one would cost a read.
+                await asyncio.sleep(min(left_s, _SETTLE_S))
         return pending
 
     async def _take(self, pending: _Pending, record: Record) -> None:

@@ -64,28 +64,38 @@ def connect(path: Path, *, busy_s: float) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    # Before the first table, or it would ask for a full rewrite of the file.
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-    connection.execute("PRAGMA journal_mode=WAL")
+    if not _one(connection, "SELECT count(*) FROM sqlite_schema"):
+        # Before the first table, or it would ask for a full rewrite of the file.
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        connection.execute("PRAGMA journal_mode=WAL")
+        _make(connection)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA journal_size_limit={64 << 20}")
-    connection.execute("BEGIN IMMEDIATE")
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables == 0:
-        for statement in _TABLES.split(";"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA application_id={APPLICATION}")
-        connection.execute(f"PRAGMA user_version={VERSION}")
-    elif application != APPLICATION:
+    application = _one(connection, "PRAGMA application_id")
+    version = _one(connection, "PRAGMA user_version")
+    if application != APPLICATION:
         raise ConflictError(f"{path} is a database of something else, not a journal")
-    elif version > VERSION:
+    if version > VERSION:
         raise ConflictError(
             f"{path} is a journal of version {version}; this release reads up to {VERSION}: "
             "start the newer release"
         )
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    # Two roles may open a new file at once: the second finds it made.
+    if not _one(connection, "SELECT count(*) FROM sqlite_schema"):
+        for statement in _TABLES.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id={APPLICATION}")
+        connection.execute(f"PRAGMA user_version={VERSION}")
     connection.execute("COMMIT")
+
+
+def _one(connection: sqlite3.Connection, statement: str) -> int:
+    (found,) = connection.execute(statement).fetchone()
+    return int(found)
 
 
 def explain(error: sqlite3.Error, path: Path) -> BridgeError:

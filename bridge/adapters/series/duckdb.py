@@ -84,15 +84,8 @@ class DuckDbStore:
         self, batch: Samples, slots: Sequence[SignalSlot], *, offset: int | None
     ) -> list[Refused]:
         """Write a batch and its offset in one transaction; return what is refused for ever."""
-        screened = screen(batch, slots)
-        rows = screened.rows
-        keys = {
-            slot: (slots[slot].tenant, slots[slot].asset, slots[slot].signal)
-            for slot in np.unique(batch.signal[rows]).tolist()
-        }
-        signal, t_ns, value = batch.signal[rows], batch.t_ns[rows], batch.value[rows]
-        await self._write.run(lambda db: self._commit(db, keys, (signal, t_ns, value), offset))
-        return screened.refused
+        # Sorting a large batch takes milliseconds: in the thread too, not on the event loop.
+        return await self._write.run(lambda db: self._screen(db, batch, slots, offset))
 
     async def position(self) -> int:
         """Return the last offset that is durable here, 0 at first."""
@@ -221,6 +214,19 @@ class DuckDbStore:
                 ids.append(number)
             asset_slot += 1
         return slots, ids
+
+    def _screen(
+        self, db: Connection, batch: Samples, slots: Sequence[SignalSlot], offset: int | None
+    ) -> list[Refused]:
+        screened = screen(batch, slots)
+        rows = screened.rows
+        keys = {
+            slot: (slots[slot].tenant, slots[slot].asset, slots[slot].signal)
+            for slot in np.unique(batch.signal[rows]).tolist()
+        }
+        columns = (batch.signal[rows], batch.t_ns[rows], batch.value[rows])
+        self._commit(db, keys, columns, offset)
+        return screened.refused
 
     def _commit(
         self, db: Connection, keys: dict[int, Key], columns: Columns, offset: int | None

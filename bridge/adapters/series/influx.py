@@ -6,6 +6,7 @@ measurements ``mean``, ``low``, ``high`` and ``n``. The server keeps no offset o
 journal's position counts, moved only after the server has answered for the write.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
@@ -54,7 +55,8 @@ class InfluxStore:
         offset: int | None,  # noqa: ARG002
     ) -> list[Refused]:
         """Write a batch, tenant by tenant, not its offset; return what is refused for ever."""
-        screened = screen(batch, slots)
+        # Sorting and encoding take milliseconds: in a thread, not on the event loop.
+        screened = await asyncio.to_thread(screen, batch, slots)
         refused = list(screened.refused)
         used, position = np.unique(batch.signal[screened.rows], return_inverse=True)
         by_tenant: dict[str, list[int]] = {}
@@ -205,8 +207,8 @@ class InfluxStore:
             part = waiting.pop()
             samples = Samples(batch.signal[part], batch.t_ns[part], batch.value[part], 0)
             try:
-                await self._client.write(bucket, encode(samples, slots, together=together))
-                continue
+                body = await asyncio.to_thread(encode, samples, slots, together=together)
+                await self._client.write(bucket, body)
             except RefusedError as error:
                 if together:
                     together = False

@@ -1,5 +1,7 @@
 """What the DuckDB store asks of its file: merging, reducing, scanning, turning into means."""
 
+from itertools import pairwise
+
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ Columns = tuple[Slots32, Times, Values]
 """Id, time and value of each row, ids being the store's own."""
 
 DAY_NS = 86_400 * NS_PER_S
+GAP_NS = 3_600 * NS_PER_S
+PIECES_MAX = 16
 SCAN_ROWS = 50_000
 
 
@@ -44,6 +48,16 @@ def append(db: Connection, rows: Columns) -> None:
 
 def merge(db: Connection, rows: Columns) -> None:
     """Store rows in order of time that may be there: change what differs, add what is new."""
+    # A few old rows among new ones must not make it look through all the time between.
+    gaps_ns = np.diff(rows[1])
+    wide = np.flatnonzero(gaps_ns > GAP_NS)
+    wide = np.sort(wide[np.argsort(gaps_ns[wide])[-PIECES_MAX:]])
+    starts = [0, *(wide + 1).tolist(), len(rows[0])]
+    for at, to in pairwise(starts):
+        _merge_piece(db, (rows[0][at:to], rows[1][at:to], rows[2][at:to]))
+
+
+def _merge_piece(db: Connection, rows: Columns) -> None:
     if not len(rows[0]):
         return
     span = (int(rows[1][0]), int(rows[1][-1]))
