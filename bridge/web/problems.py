@@ -1,6 +1,6 @@
 """Errors as problem details (RFC 9457): one shape for everything that REST refuses."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -79,47 +79,48 @@ def field_errors(error: RequestValidationError) -> list[dict[str, str]]:
 
 def install(app: FastAPI) -> None:
     """Answer every error of the application with a problem."""
+    for kind, answer in _ANSWERS.items():
+        app.add_exception_handler(kind, _handler(answer))
 
-    @app.exception_handler(ProblemError)
-    async def problem(_request: Request, error: ProblemError) -> Response:
-        return problem_response(error)
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> Response:
-        errors = field_errors(error)
-        words = "; ".join(
-            f"{each['field']}: found {each['found']}; {each['allowed']}" for each in errors
-        )
-        return problem_response(ProblemError(422, words, more={"errors": errors}))
+def _handler(answer: Callable[[Any], ProblemError]) -> Callable[..., Awaitable[Response]]:
+    async def handle(_request: Request, error: Exception) -> Response:
+        return problem_response(answer(error))
 
-    @app.exception_handler(CatalogError)
-    async def catalog(_request: Request, error: CatalogError) -> Response:
-        errors = [
-            {"field": each.key, "found": each.found, "allowed": each.allowed}
-            for each in error.problems
-        ]
-        return problem_response(ProblemError(422, str(error), more={"errors": errors}))
+    return handle
 
-    @app.exception_handler(InputError)
-    async def wrong(_request: Request, error: InputError) -> Response:
-        return problem_response(ProblemError(422, str(error)))
 
-    @app.exception_handler(ConflictError)
-    async def conflict(_request: Request, error: ConflictError) -> Response:
-        return problem_response(ProblemError(409, str(error)))
+def _invalid(error: RequestValidationError) -> ProblemError:
+    errors = field_errors(error)
+    words = (f"{each['field']}: found {each['found']}; {each['allowed']}" for each in errors)
+    return ProblemError(422, "; ".join(words), more={"errors": errors})
 
-    @app.exception_handler(UnavailableError)
-    async def away(_request: Request, error: UnavailableError) -> Response:
-        retry = {"Retry-After": str(max(1, round(error.retry_after_s)))}
-        return problem_response(ProblemError(503, str(error), headers=retry))
 
-    @app.exception_handler(Exception)
-    async def ours(_request: Request, _error: Exception) -> Response:
-        # The server logs the exception itself; what it says is not for callers.
-        return problem_response(ProblemError(500, "the service failed; its log says how"))
+def _catalog(error: CatalogError) -> ProblemError:
+    errors = [
+        {"field": each.key, "found": each.found, "allowed": each.allowed}
+        for each in error.problems
+    ]
+    return ProblemError(422, str(error), more={"errors": errors})
 
-    @app.exception_handler(HTTPException)
-    async def http(_request: Request, error: HTTPException) -> Response:
-        return problem_response(
-            ProblemError(error.status_code, str(error.detail), headers=error.headers)
-        )
+
+def _away(error: UnavailableError) -> ProblemError:
+    retry = {"Retry-After": str(max(1, round(error.retry_after_s)))}
+    return ProblemError(503, str(error), headers=retry)
+
+
+def _http(error: HTTPException) -> ProblemError:
+    return ProblemError(error.status_code, str(error.detail), headers=error.headers)
+
+
+_ANSWERS: dict[type[Exception], Callable[[Any], ProblemError]] = {
+    ProblemError: lambda error: error,
+    RequestValidationError: _invalid,
+    CatalogError: _catalog,
+    InputError: lambda error: ProblemError(422, str(error)),
+    ConflictError: lambda error: ProblemError(409, str(error)),
+    UnavailableError: _away,
+    HTTPException: _http,
+    # The server logs the exception itself; what it says is not for callers.
+    Exception: lambda _error: ProblemError(500, "the service failed; its log says how"),
+}

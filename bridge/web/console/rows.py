@@ -51,13 +51,13 @@ def row(case: Case, who: Identity) -> Row:
 
 
 def act_by(case: Case, task: Task | None) -> datetime | None:
-    """Return when the reader has to act: the due time, or the latest safe date."""
+    """Return when to act: at the task's due time or the latest safe date."""
     dates = [task.due if task and task.state != "done" else None, case.facts.act_by]
     return min((each for each in dates if each is not None), default=None)
 
 
 def in_order(rows: list[Row], now: datetime) -> list[Row]:
-    """Return rows by what waiting costs: the stop's cost over the days left, the costliest first.
+    """Return rows by what waiting costs: a stop's cost over the days left, costliest first.
 
     Notes
     -----

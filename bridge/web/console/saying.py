@@ -1,7 +1,7 @@
 """Dates, numbers and words of a page, for one reader: language, zone and the present moment."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_time
@@ -55,12 +55,15 @@ class Say:
         """Return the time of day, such as 16:05."""
         return format_time(self.local(when), "HH:mm", locale=self.locale)
 
-    def day(self, when: datetime | date) -> str:
-        """Return a day, such as Tue 13 Oct; with the year where it is another one."""
-        local = self.local(when) if isinstance(when, datetime) else when
-        month = "d. MMM" if self.language == "de" else "d MMM"
+    def day(self, when: datetime, zone: str | None = None) -> str:
+        """Return a local day, such as Tue 13 Oct; with the year where it is another one.
+
+        Dates of failure are days at the machine, the same for every reader: name its zone.
+        """
+        local = when.astimezone(ZoneInfo(zone or self.zone))
         year = "" if local.year == self.local(self.now).year else " y"
-        return format_date(local, f"EEE {month}{year}", locale=self.locale).replace(".,", ",")
+        pattern = "EEE, d. MMM" if self.language == "de" else "EEE d MMM"
+        return format_date(local, pattern + year, locale=self.locale)
 
     def moment(self, when: datetime) -> str:
         """Return day and time, such as Tue 13 Oct, 16:05 or today, 16:05."""

@@ -1,7 +1,9 @@
 """The timeline of a case: each event as who, when and what."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from bridge.cases.events import (
     Acted,
@@ -12,6 +14,7 @@ from bridge.cases.events import (
     CaseOpened,
     ClockAged,
     Event,
+    EventBase,
     FactsUpdated,
     GapClosed,
     GapOpened,
@@ -25,7 +28,7 @@ from bridge.flow.ports import Sending, StoredEvent
 from bridge.model.catalog import Catalog
 from bridge.web.console.saying import Say
 
-MACHINES = ("detection", "clock", "outbox")
+MACHINES = ("detection", "clock", "outbox", "catalog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +83,25 @@ def _moment(event: Event, catalog: Catalog, say: Say) -> Moment:
 
 
 def _what(event: Event, catalog: Catalog, say: Say) -> str:
-    if isinstance(event, Acted):
-        return say.t(f"did:{event.do}")
-    if isinstance(event, ActRefused):
-        return say.t(
-            "{act} was refused ({status}): {reason}",
-            act=say.t(f"do:{event.do}"),
-            status=event.status,
-            reason=event.reason,
-        )
-    if isinstance(event, CaseOpened | FactsUpdated):
-        return _dated(event, say)
-    if isinstance(event, TaskChanged | SalesSideOpened):
-        return _task(event, catalog, say)
-    if isinstance(event, ClockAged):
-        return _aged(event, catalog, say)
-    if isinstance(event, SeverityChanged):
-        return say.t("The priority is now {severity}.", severity=say.t(event.severity))
-    return _end(event, catalog, say)
+    words = _WORDS.get(type(event))
+    return words(event, catalog, say) if words else say.t(event.type)
 
 
-def _dated(event: CaseOpened | FactsUpdated, say: Say) -> str:
+def _acted(event: Acted, _catalog: Catalog, say: Say) -> str:
+    text = say.t(f"did:{event.do}")
+    return f"{text} {say.moment(event.until)}" if event.until else text
+
+
+def _refused(event: ActRefused, _catalog: Catalog, say: Say) -> str:
+    return say.t(
+        "{act} was refused ({status}): {reason}",
+        act=say.t(f"do:{event.do}"),
+        status=event.status,
+        reason=event.reason,
+    )
+
+
+def _dated(event: CaseOpened | FactsUpdated, _catalog: Catalog, say: Say) -> str:
     facts = event.facts
     first = isinstance(event, CaseOpened)
     if facts.p10 is None or facts.p50 is None or facts.p90 is None:
@@ -110,7 +111,8 @@ def _dated(event: CaseOpened | FactsUpdated, say: Say) -> str:
         if first
         else "The dates moved: 10 % by {p10}, 50 % by {p50}, 90 % by {p90}."
     )
-    return say.t(text, p10=say.day(facts.p10), p50=say.day(facts.p50), p90=say.day(facts.p90))
+    dates = {"p10": facts.p10, "p50": facts.p50, "p90": facts.p90}
+    return say.t(text, **{key: say.day(when, facts.timezone) for key, when in dates.items()})
 
 
 def _task(event: TaskChanged | SalesSideOpened, catalog: Catalog, say: Say) -> str:
@@ -140,28 +142,58 @@ def _aged(event: ClockAged, catalog: Catalog, say: Say) -> str:
     return text + ", " + say.t("escalated to {name}", name=name)
 
 
-def _end(event: Event, catalog: Catalog, say: Say) -> str:
-    if isinstance(event, CaseCleared):
-        head = "False alarm." if event.false_alarm else "The prediction no longer holds."
-        tail = " " + say.t("The customer was told, so a retraction is due.")
-        return say.t(head) + (tail if event.retraction else "")
-    if isinstance(event, CaseClosed):
-        return say.t("The case is closed.")
-    if isinstance(event, AnomalyJoined):
-        return say.t("A further anomaly of {asset} joined.", asset=event.asset)
-    if isinstance(event, WaiverRenewed):
-        return say.t("The waiver holds until {when}.", when=say.day(event.waiver.until))
-    if isinstance(event, GapOpened):
-        return say.t(
-            "Ownership gap ({kind}): {owner} stands in.",
-            kind=say.t(event.kind),
-            owner=name_of(catalog, event.owner, say),
-        )
-    if isinstance(event, GapClosed):
-        return say.t("The ownership gap ({kind}) is filled.", kind=say.t(event.kind))
-    if isinstance(event, RepairRecorded):
-        return say.t("A repair was recorded.")
-    return say.t(event.type)
+def _cleared(event: CaseCleared, _catalog: Catalog, say: Say) -> str:
+    head = "False alarm." if event.false_alarm else "The prediction no longer holds."
+    tail = " " + say.t("The customer was told, so a retraction is due.")
+    return say.t(head) + (tail if event.retraction else "")
+
+
+def _gap_opened(event: GapOpened, catalog: Catalog, say: Say) -> str:
+    return say.t(
+        "Ownership gap ({kind}): {owner} stands in.",
+        kind=say.t(event.kind),
+        owner=name_of(catalog, event.owner, say),
+    )
+
+
+def _gap_closed(event: GapClosed, _catalog: Catalog, say: Say) -> str:
+    return say.t("The ownership gap ({kind}) is filled.", kind=say.t(event.kind))
+
+
+def _severity(event: SeverityChanged, _catalog: Catalog, say: Say) -> str:
+    return say.t("The priority is now {severity}.", severity=say.t(event.severity))
+
+
+def _joined(event: AnomalyJoined, _catalog: Catalog, say: Say) -> str:
+    return say.t("A further anomaly of {asset} joined.", asset=event.asset)
+
+
+def _waived(event: WaiverRenewed, _catalog: Catalog, say: Say) -> str:
+    return say.t("The waiver holds until {when}.", when=say.day(event.waiver.until))
+
+
+def _plain(text: str) -> Callable[[Any, Catalog, Say], str]:
+    return lambda _event, _catalog, say: say.t(text)
+
+
+_WORDS: dict[type[EventBase], Callable[[Any, Catalog, Say], str]] = {
+    Acted: _acted,
+    ActRefused: _refused,
+    AnomalyJoined: _joined,
+    CaseCleared: _cleared,
+    CaseClosed: _plain("The case is closed."),
+    CaseOpened: _dated,
+    ClockAged: _aged,
+    FactsUpdated: _dated,
+    GapClosed: _gap_closed,
+    GapOpened: _gap_opened,
+    RepairRecorded: _plain("A repair was recorded."),
+    SalesSideOpened: _task,
+    SeverityChanged: _severity,
+    TaskChanged: _task,
+    WaiverRenewed: _waived,
+}
+"""What to say of each kind of event; one that is not here stands by its name."""
 
 
 def _told(sending: Sending, catalog: Catalog, say: Say) -> Moment:

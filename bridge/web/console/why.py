@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bridge.cases.reading import UNITS
 from bridge.model.case import Facts
 from bridge.model.detections import AssetStatus
 
@@ -58,7 +59,7 @@ def reasons(facts: Facts) -> list[Reason]:
                 normal, spread = evidence.baseline[signal]
                 low, high = normal - BAND_SPREADS * spread, normal + BAND_SPREADS * spread
         found.append(
-            Reason(signal, facts.units.get(signal, ""), share, latest, normal, low, high)
+            Reason(signal, _unit(facts.units, signal), share, latest, normal, low, high)
         )
     return found
 
@@ -70,8 +71,13 @@ def present(status: AssetStatus, units: dict[str, str]) -> list[Reason]:
         low, high = _number(value.get("low")), _number(value.get("high"))
         normal = (low + high) / 2 if low is not None and high is not None else None
         latest = _number(value.get("value"))
-        found.append(Reason(signal, units.get(signal, ""), 0.0, latest, normal, low, high))
+        found.append(Reason(signal, _unit(units, signal), 0.0, latest, normal, low, high))
     return found
+
+
+def _unit(units: dict[str, str], signal: str) -> str:
+    unit = units.get(signal, "")
+    return UNITS.get(unit, unit)
 
 
 def _number(value: float | str | None) -> float | None:

@@ -18,7 +18,7 @@ export function acts() {
     const button = event.target.closest("[data-act], [data-cancel], [data-retry], [data-drop]");
     if (!button) return;
     if (button.dataset.dialog) return ask(document.getElementById(button.dataset.dialog));
-    if (button.dataset.act) return submit({ do: button.dataset.act }, button.dataset);
+    if (button.dataset.act) return submit(start(button.dataset.act, button.dataset), button.dataset);
     if ("cancel" in button.dataset) return button.closest("dialog").close();
     if ("retry" in button.dataset) return send();
     drop(button.dataset.drop);
@@ -31,8 +31,10 @@ export function acts() {
     const form = event.target.closest("form[data-form]");
     if (!form) return;
     event.preventDefault();
-    const body = { do: form.dataset.form };
-    for (const [name, value] of new FormData(form)) if (value.trim()) body[name] = value.trim();
+    const body = start(form.dataset.form, form.dataset);
+    for (const [name, value] of new FormData(form)) {
+      if (value.trim()) body[name] = form.elements[name].matches("[data-instant]") ? instant(value, form.dataset.zone) : value.trim();
+    }
     submit(body, form.dataset);
     localStorage.removeItem(draftOf(form));
     form.closest("dialog").close();
@@ -46,12 +48,12 @@ export function acts() {
     for (const [name, value] of Object.entries(draft)) if (form.elements[name] && value) { form.elements[name].value = value; back = true; }
     form.querySelector("[data-draft]").hidden = !back;
     dialog.showModal();
-    form.querySelector("textarea")?.focus();
+    form.querySelector("textarea, input")?.focus();
   }
 
   function submit(body, { case: of, name }) {
     const waiting = read(WAITING, []);
-    if (waiting.some((act) => act.case === of && act.body.do === body.do)) return send();
+    if (waiting.some((act) => act.case === of && act.body.do === body.do && act.body.side === body.side)) return send();
     const act = { key: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, case: of, name, body, late: false };
     write(WAITING, [...waiting, act]);
     said.set(act.key, { text: words().sending.replace("{act}", name), kind: "sending" });
@@ -131,6 +133,22 @@ export function acts() {
   show();
   send();
   return { send, show: () => { if (said.size) show(); } };
+}
+
+const start = (act, { side }) => (side ? { do: act, side } : { do: act });
+
+// A local time of the reader's zone as an instant: the guess is put right by what the zone makes of it.
+function instant(local, zone) {
+  const wanted = Date.parse(`${local}:00Z`.replace(/(:\d\d:\d\d):00Z$/, "$1Z"));
+  const shown = (at) => {
+    const parts = Object.fromEntries(new Intl.DateTimeFormat("en-GB", {
+      timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit",
+    }).formatToParts(new Date(at)).map(({ type, value }) => [type, value]));
+    return Date.parse(`${parts.year}-${parts.month}-${parts.day}T${parts.hour}:${parts.minute}:00Z`);
+  };
+  let at = wanted;
+  for (let turn = 0; turn < 2; turn++) at += wanted - shown(at);
+  return new Date(at).toISOString();
 }
 
 function words() {
