@@ -17,6 +17,7 @@ from bridge.app.learn import (
     names_of,
     read_bytes,
     shown,
+    single_thread,
     split_signals,
     write_whole,
 )
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from bridge.codec.history import History
     from bridge.detect.fleet import FleetModel
     from bridge.detect.replay import Replay
-
-HEALTHY_ROWS = 200
-"""Rows of commissioning where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,8 @@ class BacktestRequest:
         Names of the history's columns.
     settings : tuple of str
         Columns that say how a machine is run rather than how it is.
-    healthy_rows : int
-        First rows of each machine that are known to be healthy.
+    healthy_rows : int, optional
+        First rows of each machine known to be healthy; None: the chain chooses.
     model : Path, optional
         A model of `bridge learn`.
     """
@@ -54,7 +52,7 @@ class BacktestRequest:
     asset: str = "asset"
     time: str = "time"
     settings: tuple[str, ...] = ()
-    healthy_rows: int = HEALTHY_ROWS
+    healthy_rows: int | None = None
     model: Path | None = None
 
 
@@ -124,8 +122,8 @@ def backtest_command(  # noqa: PLR0913, PLR0917 - one parameter per option
     asset: Annotated[str, typer.Option(help="Column that names the machine.")] = "asset",
     time: Annotated[str, typer.Option(help="Column of the time.")] = "time",
     healthy_rows: Annotated[
-        int, typer.Option(min=2, help="First rows of each machine known to be healthy.")
-    ] = HEALTHY_ROWS,
+        int | None, typer.Option(min=2, help="First rows of each machine known to be healthy.")
+    ] = None,
     setting: Annotated[
         str, typer.Option(help="Columns that say how a machine is run, separated by commas.")
     ] = "",
@@ -140,6 +138,7 @@ def backtest_command(  # noqa: PLR0913, PLR0917 - one parameter per option
 
       bridge backtest history.csv --out replay.csv --setting speed,load --model model
     """
+    single_thread()
     request = BacktestRequest(history, out, asset, time, names_of(setting), healthy_rows, model)
     with shown("replaying") as progress:
         summary = backtest(request, progress)
@@ -148,7 +147,7 @@ def backtest_command(  # noqa: PLR0913, PLR0917 - one parameter per option
         return
     sys.stdout.write(
         f"{out}: {summary.rows} rows of {summary.machines} machine(s); {summary.alarms} "
-        f"alarm(s) on {summary.machines_alarmed} of them; {summary.dated:.0%} of the rows are dated"
+        f"alarm(s) on {summary.machines_alarmed} of them; {summary.dated:.0%} of rows are dated"
         + (f" (model {summary.model}).\n" if summary.model else ".\n")
     )
 
@@ -193,6 +192,8 @@ def _table(history: "History", found: "Replay", request: BacktestRequest) -> byt
             "rul_p50": found.left_s[:, 1] * scale,
             "rul_p90": found.left_s[:, 2] * scale,
             "health": found.health,
+            "moving": found.moving.astype("uint8"),
+            "lasting": found.lasting.astype("uint8"),
         }
     )
     file = io.BytesIO()

@@ -93,6 +93,7 @@ def learn_command(  # noqa: PLR0913, PLR0917 - one parameter per option
 
       bridge learn history.csv --failures failures.csv --out model --setting speed,load
     """
+    single_thread()
     request = LearnRequest(history, failures, out, asset, time, names_of(setting), seed)
     with shown("learning") as progress:
         model = learn(request, progress)
@@ -119,6 +120,16 @@ def learn_command(  # noqa: PLR0913, PLR0917 - one parameter per option
             else "That is too little skill: `backtest` goes by each machine's own history.\n"
         )
     )
+
+
+def single_thread() -> None:
+    """Ask numpy's matrix products for one thread, before it is imported.
+
+    The matrices here are small: threads that wait for each other cost more than they bring, and
+    several times as much on a machine that is busy. Whoever set a number keeps it.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def split_signals(

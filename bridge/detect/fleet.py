@@ -33,6 +33,8 @@ TAU_SHARES = (0.01, 0.025, 0.05, 0.1, 0.2, np.inf)
 AGE_STEEPNESS = 20.0
 TICKET_ON, TICKET_OFF = 0.2, 0.3
 """A ticket opens when P50 falls to this share of the median life, and closes above 0.3."""
+WEIGHT_MIN = 1e-300
+"""After an absence of hundreds of time constants a mean is forgotten, and is 0."""
 AT_LEAST = 0.97
 """A P90 this close to the cap means "at least the cap"."""
 
@@ -202,7 +204,7 @@ def fold(state: FleetState, rows: tuple[Slots32, Times, Wide], life_s: float) ->
     sums = state.sums[slot] * keep[:, None, :] + np.where(seen, z, 0.0)[:, :, None]
     weights = state.weights[slot] * keep[:, None, :] + seen[:, :, None]
     state.sums[slot], state.weights[slot] = sums, weights
-    mean = sums / np.maximum(weights, 1e-12)
+    mean = sums / np.maximum(weights, WEIGHT_MIN)
     age = (t_ns - state.start_ns[slot]) * 1e-9 / life_s
     ages = np.stack([age, np.log1p(AGE_STEEPNESS * age)], axis=1)
     return np.concatenate([mean.reshape(len(slot), -1), ages], axis=1)

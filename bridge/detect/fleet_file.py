@@ -63,7 +63,7 @@ def unpack(content: bytes, name: str) -> FleetModel:
             arrays = {key: file[key] for key in file.files}
         head = json.loads(arrays["head"].tobytes())
         magic, version = head["magic"], head["format"]
-    except (ValueError, KeyError, OSError, TypeError, zipfile.BadZipFile) as error:
+    except (EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{name}: not a model; allowed: a file of `bridge learn`") from error
     if magic != MAGIC or version != FORMAT:
         raise InputError(

@@ -19,18 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.detect.deviation import deviation, scale_of, spread
 from bridge.detect.state import reset_rows
 from bridge.model.catalog import FailureMode
 from bridge.model.samples import Slots32, Values
 
 F32 = NDArray[np.float32]
 Wide = NDArray[np.float64]
-
-CLIP = 30.0
-"""Largest deviation that is kept, in log units; a jump of 1e12 must not become infinite."""
-MAD_TO_SD = 1.4826
-MAD_SHARE_MIN = 0.1
-"""Below this share of the ordinary deviation the median one has collapsed (quantised)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +263,34 @@ def as_new(hi: Wide) -> Wide:
     return 100.0 * np.exp(-hi)
 
 
+def limit_level(
+    options: HealthOptions, state: HealthState, shape: Pattern, at: tuple[int, Wide]
+) -> float:
+    """Return the indicator at which the first signal of an asset reaches a limit of the user's.
+
+    Parameters
+    ----------
+    options, state, shape
+        As in `update`.
+    at : (slot, limit)
+        Row of the asset, and NDArray[np.float64], shape (k,), in the signals' units; NaN: none.
+
+    Returns
+    -------
+    float
+        For `PrognosisState.end`; NaN where no limit is ahead or there is no baseline yet.
+    """
+    slot, limit = at
+    y = deviation(limit, state.loc[slot], state.scale[slot])
+    own = _own(options, state, np.array([slot], np.int32))[0]
+    beyond = np.copysign(np.maximum(np.abs(y) - options.excess * own, 0.0), y)
+    alone = np.diag(np.nan_to_num(beyond))
+    levels = indicator(alone, shape)
+    return (
+        float(np.min(levels[levels > 0.0], initial=np.inf)) if (levels > 0.0).any() else np.nan
+    )
+
+
 def _commission(options: HealthOptions, state: HealthState, slot: Slots32, value: Wide) -> None:
     """Keep a row of commissioning, and learn the baseline at its last one."""
     value = np.where(np.isfinite(value), value, np.nan)
@@ -288,16 +311,10 @@ def _learn(options: HealthOptions, state: HealthState, slot: Slots32) -> None:
     width = int(state.kept[slot].max())
     seen = state.ring[slot, :, :width].astype(np.float64) + state.ref[slot][:, :, None]
     seen = np.where(np.isfinite(seen), seen, np.nan)
-    some = np.isfinite(seen).any(axis=2)
-    seen[~some] = 0.0
-    loc = np.nanmedian(seen, axis=2)
-    positive = np.nanmin(seen, axis=2) > 0.0
-    spread = _spread(seen - loc[:, :, None])
-    scale = np.where(positive, 0.0, np.where(spread > 0.0, 10.0 * spread, np.inf))
-    scale[~some] = np.inf
-    state.loc[slot], state.scale[slot] = np.where(some, loc, np.nan), scale
-    y = _deviation(seen, loc[:, :, None], scale[:, :, None])
-    state.sd[slot] = _spread(y)
+    loc, scale = scale_of(seen)
+    state.loc[slot], state.scale[slot] = loc, scale
+    y = deviation(seen, loc[:, :, None], scale[:, :, None])
+    state.sd[slot] = spread(y)
     y = np.where(np.isnan(y), 0.0, y).astype(np.float32)
     # The running median starts with the last rows of commissioning, the oldest first, and each
     # later row takes the place of the oldest.
@@ -308,25 +325,9 @@ def _learn(options: HealthOptions, state: HealthState, slot: Slots32) -> None:
     state.last[slot] = y[:, :, width - 1]
 
 
-def _spread(centred: Wide) -> Wide:
-    """Return a robust standard deviation along the last axis; 0 where nothing moves."""
-    robust = MAD_TO_SD * np.nanmedian(np.abs(centred), axis=2)
-    with np.errstate(over="ignore"):
-        plain = np.sqrt(np.nanmean(np.minimum(centred * centred, 1e300), axis=2))
-    return np.where(robust < MAD_SHARE_MIN * plain, plain, robust)
-
-
-def _deviation(value: Wide, loc: Wide, scale: Wide) -> Wide:
-    """Return log ratios (scale 0) or scaled differences, within +-CLIP; NaN stays NaN."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = np.log(np.maximum(value, 0.0) / loc)
-        plain = (value - loc) / scale
-    return np.clip(np.where(scale == 0.0, ratio, plain), -CLIP, CLIP)
-
-
 def _follow(options: HealthOptions, state: HealthState, slot: Slots32, value: Wide) -> None:
     """Fold a row after commissioning into running medians and, by block, into wander."""
-    y = _deviation(value, state.loc[slot], state.scale[slot])
+    y = deviation(value, state.loc[slot], state.scale[slot])
     # A missing sample repeats the last one: it neither moves the median nor counts as news.
     y = np.where(np.isfinite(value) & np.isfinite(y), y, state.last[slot]).astype(np.float32)
     state.last[slot] = y
@@ -346,9 +347,16 @@ def _follow(options: HealthOptions, state: HealthState, slot: Slots32, value: Wi
         state.block[at] = level
 
 
+def _own(options: HealthOptions, state: HealthState, slot: Slots32) -> Wide:
+    """Return each signal's own deviation: how far it wanders with nothing wrong."""
+    moved = state.moved[slot].astype(np.float64)
+    own: Wide = np.maximum(options.wander * moved, options.wander_sd_min * state.sd[slot])
+    return own
+
+
 def _excess(options: HealthOptions, state: HealthState, slot: Slots32) -> Wide:
     """Return what of each deviation exceeds the signal's own wander, signed."""
-    own = np.maximum(options.wander * state.moved[slot], options.wander_sd_min * state.sd[slot])
+    own = _own(options, state, slot)
     level = state.level[slot].astype(np.float64)
     beyond: Wide = np.maximum(np.abs(level) - options.excess * own, 0.0)
     return np.copysign(beyond, level)

@@ -217,6 +217,7 @@ def _quantiles(options: PrognosisOptions, trend: Trend) -> Wide:
     low = np.broadcast_to(np.log(SPAN[0] * trend.elapsed_s)[:, None], (len(trend.hi), 3)).copy()
     high = np.broadcast_to(np.log(SPAN[1] * trend.elapsed_s)[:, None], low.shape).copy()
     share = np.array(QUANTILES)
+    doubt = 1.0 / (1.0 + trend.strength[:, None] / options.significance)
 
     def reached(log_t: Wide) -> Wide:
         t = np.exp(log_t)[:, :, None, None]
@@ -227,7 +228,10 @@ def _quantiles(options: PrognosisOptions, trend: Trend) -> Wide:
             trend.noise[:, None, None, None],
         )
         mixed: Wide = (part.mean(axis=3) * weight[:, None, :]).sum(axis=2)
-        return mixed
+        # What is known of a change only by its age: it lasts as long again with one half.
+        elapsed_s = trend.elapsed_s[:, None]
+        lasting = np.exp(log_t) / (np.exp(log_t) + elapsed_s)
+        return mixed + doubt * (lasting - mixed)
 
     never = reached(high) < share
     for _ in range(HALVINGS):

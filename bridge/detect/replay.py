@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.detect import assess, fleet, health
+from bridge.detect import assess, chain, fleet, health
 from bridge.detect.assess import AssessOptions, AssessOut, AssessState
+from bridge.detect.chain import ChainConfig
 from bridge.detect.fleet import FleetModel, FleetOut, FleetState
 from bridge.detect.fleet_learn import rounds
 from bridge.detect.health import HealthOptions, Pattern
+from bridge.model.quality import Quality
 from bridge.model.samples import Frame, Times, Values
 
 Wide = NDArray[np.float64]
@@ -51,7 +53,7 @@ class ReplayOptions:
         First rows of each machine that are known to be healthy.
     """
 
-    healthy_rows: int = 200
+    healthy_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,11 @@ class Replay:
     score : NDArray[np.float64], shape (n,)
         In [0, 1].
     alarm : NDArray[np.bool_], shape (n,)
-        The state that is held.
+        Something new that asks for a look: wear has reached a new rung within the last block of
+        rows, or a level moves now. Where failures were recorded it warns of the next one only:
+        moving levels are left out, and a model with skill opens and closes the tickets.
+    moving, lasting : NDArray[np.bool_], shape (n,)
+        The chain's own held states: a level moves now; a change has lasted.
     left_s : NDArray[np.float64], shape (n, 3)
         Seconds left with 10, 50 and 90 %; NaN where there is no date.
     health : NDArray[np.float64], shape (n,)
@@ -72,6 +78,8 @@ class Replay:
 
     score: Wide
     alarm: NDArray[np.bool_]
+    moving: NDArray[np.bool_]
+    lasting: NDArray[np.bool_]
     left_s: Wide
     health: Wide
 
@@ -99,9 +107,14 @@ def replay(
         Is told the share that is done.
     """
     n = len(rows.t_ns)
-    run = _Run(rows, names, options, model if model and model.skilled else None)
+    run = _Run(rows, names, options, model)
     found = Replay(
-        np.zeros(n), np.zeros(n, np.bool_), np.full((n, 3), np.nan), np.full(n, np.nan)
+        score=np.zeros(n),
+        alarm=np.zeros(n, np.bool_),
+        moving=np.zeros(n, np.bool_),
+        lasting=np.zeros(n, np.bool_),
+        left_s=np.full((n, 3), np.nan),
+        health=np.full(n, np.nan),
     )
     order = rounds(rows.asset)
     for at, take in enumerate(order):
@@ -124,14 +137,21 @@ class _Run:
         columns, settings = names
         n = int(rows.asset.max()) + 1
         self._rows = rows
-        self._plain = np.array(
-            [i for i, c in enumerate(columns) if c not in settings], np.int64
+        self._config = ChainConfig(
+            signals=columns,
+            settings=settings,
+            healthy_rows=options.healthy_rows,
+            clock=rows.clocked,
         )
-        self._options = AssessOptions(HealthOptions(healthy_rows=options.healthy_rows))
+        self._chain = chain.init(self._config, n)
+        self._plain = np.flatnonzero(self._config.scored)
+        commissioning = HealthOptions(healthy_rows=self._config.commissioning_rows)
+        self._options = AssessOptions(commissioning)
         signals = tuple(columns[at] for at in self._plain)
         self._shape: Pattern = health.pattern(signals, ())
         self._state: AssessState = assess.init(self._options, n, len(signals))
-        self._model = model
+        self._failures_known = model is not None
+        self._model = model if model and model.skilled else None
         self._fleet: FleetState | None = None
         if model:
             self._fleet = fleet.init(n, len(model.used))
@@ -144,18 +164,23 @@ class _Run:
         """Run one round: at most one row of each machine."""
         rows = self._rows
         slot, t_ns = rows.asset[take], rows.t_ns[take]
-        value = rows.value[take][:, self._plain]
+        whole = rows.value[take]
+        quality = np.where(np.isfinite(whole), Quality.GOOD, Quality.MISSING).astype(np.uint8)
+        scores = chain.outputs(len(take), self._config.k)
+        chain.update(self._config, self._chain, Frame(slot, t_ns, whole, quality), scores)
+        value = scores.adjusted[:, self._plain]
         frame = Frame(slot, t_ns, value, np.zeros(value.shape, np.uint8))
         out: AssessOut = assess.outputs(len(take), value.shape[1])
         assess.update(self._options, self._state, self._shape, frame, out)
-        found.health[take] = out.health.hi
-        hi = np.nan_to_num(out.health.hi)
-        found.score[take] = hi / (hi + 0.5)
+        found.score[take], found.health[take] = scores.score, out.health.hi
+        found.moving[take], found.lasting[take] = scores.step > 0, scores.alarm > 0
         if self._model and self._fleet:
             said = FleetOut(np.empty((len(take), 3)), np.empty(len(take), np.bool_))
-            whole = rows.value[take]
             part = (slot, t_ns, whole[:, self._settings], whole[:, self._signals])
             fleet.update(self._model, self._fleet, part, said)
             found.left_s[take], found.alarm[take] = said.left_s, said.ticket
         else:
-            found.left_s[take], found.alarm[take] = out.left_s, out.raised
+            found.left_s[take] = out.left_s
+            found.alarm[take] = out.raised
+            if not self._failures_known:
+                found.alarm[take] |= found.moving[take]
