@@ -1,243 +1,91 @@
 """The demo: broker, simulated fleet, service and console in one process, on this machine only.
 
-First some weeks of history are played as fast as they go, so that baselines are learned; then the
-clock runs at a speed a person can follow. Everything goes through MQTT and detection; what the demo
-itself keeps (its clock, the repairs made) stands in one small file, so that it goes on where it was.
+First some weeks of history are played as fast as they go, so that baselines are learned; then
+the clock runs at a speed a person can follow. Everything goes through MQTT and detection; what
+the demo itself keeps (its clock, the repairs made) stands in one small file, so that it goes on
+where it was.
 """
 
 import asyncio
+import errno
 import json
-import os
-import shutil
 import signal
-import sys
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bridge.adapters.mqtt.native import demo_broker
+from bridge.adapters.journal.lock import DataFolder
+from bridge.adapters.mqtt.native import DemoBroker, demo_broker
 from bridge.app import logs
+from bridge.app.demo_play import Run
+from bridge.app.demo_state import (
+    DEFAULT_SPEED,
+    DemoControl,
+    Memory,
+    check_room,
+    clear,
+    default_folder,
+)
 from bridge.app.service import Service, build
 from bridge.app.settings import Settings
 from bridge.cases.inputs import CatalogChanged
 from bridge.flow.clock import ScaledClock, SystemClock
-from bridge.flow.ports import DemoState
 from bridge.model.catalog import Catalog
-from bridge.model.errors import ConflictError
+from bridge.model.errors import BridgeError, ConflictError, UnavailableError
 from bridge.model.instants import NS_PER_S, as_datetime
-from simulators.colleagues import Colleagues
 from simulators.feeder import Feeder
-from simulators.fleet import Fleet, FleetOptions
+from simulators.fleet import Fleet, FleetOptions, soon_after
 from simulators.publish import Broker
 
 HISTORY_DAYS = 21
-CHUNK_S = 6 * 3600
-SAVE_EVERY_S = 1.0
-BACKLOG_MAX = 3_000
-"""Journal records the watch may be behind before the demo's clock waits for it."""
-
-SEATS = {
-    "engineer": "fe-jonas",
-    "account-manager": "am-lena",
-    "coordinator": "co-dana",
-    "operator": "op-alex",
-}
+ROW_NS = 300 * NS_PER_S
+HOST = "127.0.0.1"
+WEB_READY_S = 20.0
+SEEDS = range(2**31)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What the command line says; see ``bridge demo --help``."""
+    """What the command line says; see ``bridge demo --help``.
+
+    Parameters
+    ----------
+    seed : int
+        Another seed, another fate of the fleet.
+    speed : float or None
+        Simulated seconds per second, once it is live; None goes on as it was.
+    faults : str
+        ``all``, or ``none``.
+    fresh : bool
+        Forget what an earlier demo left.
+    port : int
+        Of the console.
+    folder : Path or None
+        Where data are kept; None is the user's cache.
+    history_days : int
+        Played before it goes live.
+    """
 
     seed: int = 1
-    speed: float = 600.0
+    speed: float | None = DEFAULT_SPEED
     faults: str = "all"
     fresh: bool = False
     port: int = 8080
     folder: Path | None = None
     history_days: int = HISTORY_DAYS
 
-
-@dataclass(slots=True)
-class Memory:
-    """What survives a restart of the demo."""
-
-    start_ns: int
-    now_ns: int
-    speed: float
-    live: bool = False
-    paused: bool = False
-    repairs: list[tuple[str, int]] = field(default_factory=list)
-
-    def save(self, path: Path) -> None:
-        """Replace the file in one step, so that a kill leaves the old one or the new one."""
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(self)), "utf-8")
-        os.replace(fresh, path)
-
-    @classmethod
-    def load(cls, path: Path) -> "Memory | None":
-        """Return what an earlier run left, or None."""
-        if not path.exists():
-            return None
-        tree = json.loads(path.read_text("utf-8"))
-        tree["repairs"] = [(asset, int(t_ns)) for asset, t_ns in tree["repairs"]]
-        return cls(**tree)
-
-
-class DemoControl:
-    """The demo's clock and seats, as the page's header sees them (the `Demo` port)."""
-
-    def __init__(self, clock: ScaledClock, memory: Memory) -> None:
-        self._clock = clock
-        self._memory = memory
-        self.progress = 1.0 if memory.live else 0.0
-        self.taken: set[str] = set()
-
-    def state(self) -> DemoState:
-        """Return the clock, the phase and the seats."""
-        return DemoState(
-            now=as_datetime(self._clock.now_ns()),
-            speed=self._memory.speed,
-            paused=self._memory.paused,
-            phase="live" if self._memory.live else "history",
-            progress=self.progress,
-            seats=SEATS,
-        )
-
-    def run_at(self, speed: float) -> None:
-        """Run at so many simulated seconds per second."""
-        self._memory.speed = min(max(speed, 1.0), 20_000.0)
-        self.apply()
-
-    def pause(self) -> None:
-        """Stand still."""
-        self._memory.paused = True
-        self.apply()
-
-    def resume(self) -> None:
-        """Go on at the last speed."""
-        self._memory.paused = False
-        self.apply()
-
-    def take_seat(self, person: str) -> None:
-        """Let a visitor act as this person; the simulated colleague steps aside."""
-        self.taken.add(person)
-
-    def apply(self, *, hold: bool = False) -> None:
-        """Let the clock run as the memory says; `hold` keeps it standing."""
-        runs = self._memory.live and not self._memory.paused and not hold
-        self._clock.run_at(self._memory.speed if runs else 0.0)
-
-
-@dataclass(slots=True)
-class Run:
-    """One run of the demo, from its open service on."""
-
-    options: DemoOptions
-    memory: Memory
-    file: Path
-    clock: ScaledClock
-    control: DemoControl
-    fleet: Fleet
-    feeder: Feeder
-    service: Service
-
-    async def play(self, console: Console) -> None:
-        """Play the history that is missing, then go live until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch_repairs(), name="demo repairs")
-            if not self.memory.live:
-                await self._history(console)
-            self.memory.live = True
-            self.control.progress = 1.0
-            self.control.apply()
-            self.feeder.fed_ns = self.clock.now_ns()
-            group.create_task(self.feeder.live(self.clock), name="demo feeder")
-            group.create_task(self._keep(), name="demo memory")
-            await self._colleagues()
-
-    async def _history(self, console: Console) -> None:
-        start_ns = self.memory.now_ns
-        end_ns = self.memory.start_ns + self.options.history_days * 86_400 * NS_PER_S
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[day]}"),
-        )
-        with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
-            task = bar.add_task(
-                "Playing three weeks of history", total=end_ns - start_ns, day=""
-            )
-
-            async def finished(until_ns: int) -> None:
-                self.clock.move_to(until_ns)
-                await self.service.caught_up(timeout_s=120)
-                self.memory.now_ns = until_ns
-                self._save()
-                self.control.progress = (until_ns - self.memory.start_ns) / (
-                    end_ns - self.memory.start_ns
-                )
-                bar.update(
-                    task, completed=until_ns - start_ns, day=f"{as_datetime(until_ns):%d %b}"
-                )
-
-            await self.feeder.history(start_ns, end_ns, CHUNK_S, finished)
-
-    async def _keep(self) -> None:
-        """Remember the clock, and let it wait where detection is behind."""
-        held = False
-        while True:
-            await asyncio.sleep(SAVE_EVERY_S)
-            behind = await self.service.backlog() > BACKLOG_MAX
-            if behind != held:
-                held = behind
-                self.control.apply(hold=held)
-            self.memory.now_ns = self.clock.now_ns()
-            self._save()
-
-    def _save(self) -> None:
-        self.memory.repairs = self.fleet.repairs()
-        self.memory.save(self.file)
-
-    async def _watch_repairs(self) -> None:
-        """Repair the simulated machine when somebody, visitor or colleague, has executed a case."""
-        views, tenant = self.service.views, self.service.settings.service.tenant
-        after = await self.service.last_event()
-        while True:
-            await views.wait_events(after=after, timeout_s=1.0)
-            for stored in await views.events(tenant, after=after):
-                after = stored.seq
-                event = stored.event
-                if event.type == "acted" and event.do == "execute" and event.case:
-                    case = await views.case(tenant, event.case)
-                    if case is not None:
-                        self.fleet.repair(case.asset, self.clock.now_ns())
-
-    async def _colleagues(self) -> None:
-        people = [person["id"] for person in self.fleet.tree["people"]]
-        tokens = {}
-        for person in people:
-            tokens[person] = await self.service.people.issue_token(
-                self.service.settings.service.tenant,
-                person,
-                f"demo-{uuid4()}",
-                expires=as_datetime(self.clock.now_ns()) + timedelta(days=3650),
-            )
-        colleagues = Colleagues(
-            url=f"http://127.0.0.1:{self.options.port}",
-            tokens=tokens,
-            seed=self.options.seed,
-            taken=lambda: self.control.taken,
-            now=lambda: as_datetime(self.clock.now_ns()),
-        )
-        await colleagues.run()
+    def __post_init__(self) -> None:
+        if self.faults not in {"all", "none"}:
+            raise ConflictError(f"--faults {self.faults}: all or none is allowed")
+        if self.seed not in SEEDS:
+            raise ConflictError(f"--seed {self.seed}: 0 to {SEEDS.stop - 1} is allowed")
 
 
 def run_demo(options: DemoOptions) -> None:
@@ -247,6 +95,8 @@ def run_demo(options: DemoOptions) -> None:
     ------
     ConflictError
         The port is taken, or a demo already runs on this folder.
+    UnavailableError
+        The disk is full, or no broker starts.
     """
     console = Console(stderr=True)
     logs.set_up("text", "warning")
@@ -259,71 +109,139 @@ def run_demo(options: DemoOptions) -> None:
             loop.add_signal_handler(number, task.cancel)
         async with open_demo(options, console) as run:
             console.print(
-                f"[bold]The bridge is at http://127.0.0.1:{options.port}[/bold] "
-                "(one click signs you in; API: Authorization: Bearer demo). Ctrl-C stops."
+                f"[bold]The bridge is at {run.url}[/bold] (one click signs you in; "
+                "API: Authorization: Bearer demo). Ctrl-C stops it.",
+                soft_wrap=True,
             )
-            await run.play(console)
+            await run.play()
 
     try:
         asyncio.run(until_stopped())
     except asyncio.CancelledError:
         console.print("Stopped; the same command goes on where it was.")
+    except BaseExceptionGroup as group:
+        raise _plain(group) from group
+    except OSError as error:
+        raise _plain(error) from error
 
 
 @asynccontextmanager
 async def open_demo(options: DemoOptions, console: Console) -> AsyncIterator[Run]:
-    """Start broker and service and hand out a run that has not begun to play."""
-    folder = options.folder or default_folder(options)
-    if options.fresh and folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "demo.json"
-    memory = Memory.load(file) or _first(options)
-    memory.speed = options.speed
-    clock = ScaledClock(memory.now_ns, speed=0.0)
-    control = DemoControl(clock, memory)
+    """Start broker and service and hand out a run that has not begun to play.
+
+    Raises
+    ------
+    ConflictError
+        The port is taken, a demo already runs on this folder, or the folder is another demo's.
+    UnavailableError
+        The disk is full, or no broker starts.
+    """
+    began_s = time.monotonic()
+    _check_port(options.port)
+    folder = options.folder or default_folder(options.seed, options.faults)
+    check_room(folder)
     async with AsyncExitStack() as stack:
-        address = await stack.enter_async_context(demo_broker(folder / "broker"))
-        console.print(f"Broker: {address.name} on port {address.port}.", style="dim")
-        settings = _settings(options, folder, address.port)
+        stack.enter_context(DataFolder.lock(folder, "demo"))
+        if options.fresh:
+            clear(folder)
+        memory = _remembered(options, folder / "demo.json")
+        clock = ScaledClock(memory.now_ns, speed=0.0)
+        control = DemoControl(clock, memory)
+        broker = await stack.enter_async_context(demo_broker(folder / "broker"))
+        console.print(f"Broker: {broker.name}, port {broker.port}. Data: {folder}", style="dim")
+        settings = _settings(options, folder, broker)
         service = await stack.enter_async_context(build(settings, clock=clock, demo=control))
-        fleet = Fleet(
-            FleetOptions(options.seed, memory.start_ns, faults=options.faults != "none")
-        )
-        fleet.repair_again(memory.repairs)
+        fleet = _fleet(memory)
         await _put_catalog(service, fleet, clock)
-        feeder = Feeder(fleet, Broker(port=address.port), client_id="demo-fleet")
-        stack.push_async_callback(_stop_quietly)
+        address = Broker(broker.host, broker.port)
+        feeder = Feeder(fleet, address, "demo-fleet", fed_ns=memory.fed_ns)
+        run = Run(
+            memory=memory,
+            file=folder / "demo.json",
+            url=f"http://{HOST}:{options.port}",
+            clock=clock,
+            control=control,
+            fleet=fleet,
+            feeder=feeder,
+            service=service,
+            console=console,
+            began_s=began_s,
+        )
         async with service.running():
-            run = Run(options, memory, file, clock, control, fleet, feeder, service)
             try:
+                await _web_answers(options.port)
                 yield run
             finally:
-                memory.now_ns = clock.now_ns() if memory.live else memory.now_ns
-                run._save()  # noqa: SLF001 - the last word of this run
+                run.save()
 
 
-async def _stop_quietly() -> None:
-    sys.stderr.flush()
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ConflictError(
+                f"port {port} is taken ({error.strerror}); stop what holds it, or choose "
+                f"another: bridge demo --port {port + 1}"
+            ) from error
 
 
-def default_folder(options: DemoOptions) -> Path:
-    """Return where a demo of this seed keeps its data: the user's cache folder."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    name = f"seed-{options.seed}" + ("-healthy" if options.faults == "none" else "")
-    return base / "bridge" / "demo" / name
+def _remembered(options: DemoOptions, file: Path) -> Memory:
+    memory = Memory.load(file)
+    if memory is None:
+        end_ns = SystemClock().now_ns() // ROW_NS * ROW_NS
+        start_ns = end_ns - options.history_days * 86_400 * NS_PER_S
+        memory = Memory(options.seed, options.faults, start_ns, end_ns, start_ns, start_ns)
+    if (memory.seed, memory.faults) != (options.seed, options.faults):
+        raise ConflictError(
+            f"{file.parent} holds a demo with --seed {memory.seed} --faults {memory.faults}; "
+            "use these, another --folder, or --fresh"
+        )
+    memory.speed = options.speed or memory.speed
+    return memory
 
 
-def _first(options: DemoOptions) -> Memory:
-    day_ns = 86_400 * NS_PER_S
-    start_ns = (SystemClock().now_ns() // day_ns - options.history_days) * day_ns
-    return Memory(start_ns=start_ns, now_ns=start_ns, speed=options.speed)
+def _fleet(memory: Memory) -> Fleet:
+    history_days = (memory.history_end_ns - memory.start_ns) / NS_PER_S / 86_400
+    fleet = Fleet(
+        FleetOptions(
+            memory.seed,
+            memory.start_ns,
+            every_s=ROW_NS // NS_PER_S,
+            faults=memory.faults == "all",
+            fail_days=soon_after(history_days) if memory.faults == "all" else (),
+        )
+    )
+    fleet.repair_again(memory.repairs)
+    return fleet
 
 
-def _settings(options: DemoOptions, folder: Path, broker_port: int) -> Settings:
+async def _web_answers(port: int) -> None:
+    """Wait until the console can be opened."""
+    try:
+        async with asyncio.timeout(WEB_READY_S):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection(HOST, port)
+                except OSError:
+                    await asyncio.sleep(0.05)
+                else:
+                    writer.close()
+                    return
+    except TimeoutError as error:
+        raise UnavailableError("console", f"nothing answers on port {port}") from error
+
+
+def _settings(options: DemoOptions, folder: Path, broker: DemoBroker) -> Settings:
     tree: dict[str, Any] = {
         "service": {"data_folder": str(folder / "data"), "log_level": "warning"},
-        "broker": {"port": broker_port, "client_id": "bridge-demo"},
+        "broker": {
+            "host": broker.host,
+            "port": broker.port,
+            "protocol": broker.protocol,
+            "client_id": "bridge-demo",
+        },
         "intake": {
             "mapping": [
                 {
@@ -336,12 +254,14 @@ def _settings(options: DemoOptions, folder: Path, broker_port: int) -> Settings:
                 }
             ]
         },
-        "web": {"port": options.port, "public_url": f"http://127.0.0.1:{options.port}"},
+        "web": {"port": options.port, "public_url": f"http://{HOST}:{options.port}"},
     }
-    return Settings(file_tree=tree)  # type: ignore[call-arg]
+    # The environment of a real service must not reach the demo: it would write to its stores.
+    return Settings(file_tree=tree, _env_prefix="BRIDGE_OF_THE_DEMO_")  # type: ignore[call-arg]
 
 
 async def _put_catalog(service: Service, fleet: Fleet, clock: ScaledClock) -> None:
+    """Store the fleet's catalog and tell the desk, as ``PUT /api/v1/catalog`` does."""
     catalog = Catalog.model_validate_json(json.dumps(fleet.tree))
     known = await service.catalogs.latest(catalog.tenant)
     if known is not None and known[1] == catalog:
@@ -358,4 +278,14 @@ async def _put_catalog(service: Service, fleet: Fleet, clock: ScaledClock) -> No
     )
 
 
-__all__ = ["ConflictError", "DemoOptions", "run_demo"]
+def _plain(error: BaseException) -> BaseException:
+    """Return the error that a person can mend out of what the parts raised together."""
+    while isinstance(error, BaseExceptionGroup):
+        mendable = error.subgroup((BridgeError, OSError)) or error
+        error = mendable.exceptions[0]
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return UnavailableError("disk", "it is full; make room, or use another --folder")
+    return error
+
+
+__all__ = ["DemoOptions", "open_demo", "run_demo"]
