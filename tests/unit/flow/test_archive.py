@@ -209,7 +209,7 @@ async def test_restarts_where_the_store_is(bench: Bench) -> None:
 
 
 async def test_restarts_where_the_journal_is(bench: Bench) -> None:
-    """A store ahead of the journal (one that began anew) does not make it pass anything over."""
+    """A store ahead of the journal (one that began anew) does not make it pass any over."""
     bench.store.offset = 500
     await bench.append(bench.body(0, 1.0))
     async with running(bench.archive):
