@@ -32,7 +32,7 @@ TYPES: dict[type, str] = {
 """What other systems hear of; refused acts and catalogs stay inside."""
 
 ENVELOPE = {"id", "tenant", "at", "by", "input", "case", "type"}
-WITHHELD = {"facts", "note", "engineering", "sales", "task"}
+WITHHELD = {"facts", "note", "engineering", "sales", "task", "gateway", "heard", "heard_at"}
 """Not sent as they are: internal notes never, facts by their hash, tasks in their own shape."""
 
 
@@ -58,6 +58,8 @@ def cloud_event(event: Event, case: Case | None, source: str) -> dict[str, Any]:
     CloudEvents 1.0.2, JSON event format.
     """
     own = event.model_dump(mode="json", by_alias=True, exclude=ENVELOPE | WITHHELD)
+    shape = _case(case) if case else None
+    own = {key: value for key, value in own.items() if shape is None or key not in shape}
     subject = case.label if case else getattr(event, "asset", event.tenant)
     return {
         "specversion": "1.0",
@@ -67,7 +69,7 @@ def cloud_event(event: Event, case: Case | None, source: str) -> dict[str, Any]:
         "subject": subject,
         "time": event.at.isoformat(),
         "datacontenttype": "application/json",
-        "data": {"by": event.by, **own, "case": _case(case) if case else None},
+        "data": {"by": event.by, **own, "case": shape},
     }
 
 

@@ -60,6 +60,8 @@ class Letter:
         How much of a task's time is used up: reminders and escalations.
     urgent : bool
         Advice to stop: it goes out at once, whatever the hour.
+    reason : str
+        Why it was a false alarm, in the engineer's words.
     """
 
     id: UUID
@@ -73,6 +75,7 @@ class Letter:
     text: str = ""
     percent: int = 0
     urgent: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ def _to_person(event: Event, state: DeskState, reader: Reader) -> Letter:
         side=reader.side,
         percent=reader.percent,
         urgent=reader.urgent,
+        reason=event.reason if isinstance(event, CaseCleared) and event.false_alarm else "",
     )
 
 

@@ -50,7 +50,7 @@ class Reading:
         """Return a local day, such as Tue 13 Oct; with the year where it is another one."""
         local = instant.astimezone(ZoneInfo(zone or self.zone))
         year = "" if local.year == self.year else " y"
-        pattern = f"EEE, d. MMM{year}" if self.language == "de" else f"EEE d MMM{year}"
+        pattern = f"ccc d. LLL{year}" if self.language == "de" else f"EEE d MMM{year}"
         return format_date(local, pattern, locale=self.locale)
 
     def moment(self, instant: datetime, zone: str | None = None) -> str:
