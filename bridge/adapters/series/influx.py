@@ -31,6 +31,8 @@ from bridge.model.instants import NS_PER_S, as_datetime
 from bridge.model.samples import Samples
 from bridge.model.slots import SignalSlot, SlotTable
 
+__all__ = ["InfluxOptions", "InfluxStore"]
+
 Rows = NDArray[np.int64]
 
 DAY_NS = 86_400 * NS_PER_S
