@@ -48,6 +48,8 @@ class WebOptions:
     outcome_timeout_s : float
         How long a request waits for the desk before it answers 503; asking again with the
         same key is safe.
+    stream_max_s : float
+        How long a stream lasts before its reader has to come again and be known anew.
     heartbeat_s : float
         Longest silence of the event stream.
     page_max : int
@@ -61,6 +63,7 @@ class WebOptions:
 
     session_hours: float = 12
     outcome_timeout_s: float = 10
+    stream_max_s: float = 3_600
     heartbeat_s: float = 15
     page_max: int = 200
     points_max: int = 2_000

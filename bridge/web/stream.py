@@ -23,11 +23,13 @@ _PAUSE_S = 0.2
 async def follow(context: WebContext, tenant: str, after: int) -> AsyncIterator[bytes]:
     """Yield the tenant's events later than `after`, and a comment after a long silence.
 
-    It ends only by cancellation, when the reader goes away.
+    It ends when the reader goes away, or after `WebOptions.stream_max_s`: the reader comes back
+    by itself and has to be known anew.
     """
     yield b"retry: 2000\n: connected\n\n"
     said = time.monotonic()
-    while True:
+    end = said + context.options.stream_max_s
+    while time.monotonic() < end:
         try:
             found = await context.views.events(tenant, after=after, limit=_BATCH)
             for each in found:

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bridge.flow.ports import CaseFilter, Identity
+from bridge.model.case import Case
 from bridge.model.catalog import Catalog, Person
 from bridge.web.console.fleet import places, tally
 from bridge.web.console.rows import Row, in_order, machine_words, row
@@ -160,11 +161,23 @@ async def _mine(visit: Visit) -> list[Row]:
 async def fleet(visit: Visitor, condition: str = "") -> Response:
     """Show the state of every machine at a glance, by customer and site."""
     statuses = await visit.context.views.statuses(visit.who.tenant)
-    open_cases = await visit.context.views.cases(
-        visit.who.tenant, CaseFilter(open_only=True), limit=visit.context.options.page_max
-    )
-    found = places(visit.catalog, statuses, open_cases.items)
+    found = places(visit.catalog, statuses, await _open_cases(visit))
     return await visit.page("fleet.html", places=found, tally=tally(found), condition=condition)
+
+
+async def _open_cases(visit: Visit) -> list[Case]:
+    """Return every open case of the tenant, page by page."""
+    where = CaseFilter(open_only=True)
+    found: list[Case] = []
+    after: str | None = None
+    while True:
+        page = await visit.context.views.cases(
+            visit.who.tenant, where, after=after, limit=visit.context.options.page_max
+        )
+        found += page.items
+        if page.next is None:
+            return found
+        after = page.next
 
 
 @router.get("/api")

@@ -45,7 +45,10 @@ class Say:
     def t(self, text: str, **values: object) -> str:
         """Return a text of the page in the reader's language, with its values."""
         words = WORDS.get(self.language, {}).get(text) or WORDS["en"].get(text, text)
-        return words.format(**values) if values else words
+        if not values:
+            return words
+        # A German date ends with a point of its own.
+        return words.format(**values).replace("..", ".")
 
     def local(self, when: datetime) -> datetime:
         """Return an instant in the reader's zone."""
@@ -92,6 +95,10 @@ class Say:
         if (self.now - when).total_seconds() < _MINUTE:
             return self.t("just now")
         return self.t("{span} ago", span=self.span(self.now - when))
+
+    def lasting(self, since: datetime) -> str:
+        """Return how long something has lasted."""
+        return self.t("for {span}", span=self.span(self.now - since))
 
     def span(self, span: timedelta) -> str:
         """Return a span in its two largest units, such as 3 d 4 h."""

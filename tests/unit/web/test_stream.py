@@ -100,3 +100,11 @@ async def test_a_store_that_is_away_is_waited_for(context):
     stream = follow(context, "default", 0)
     assert (await take(stream, 1))[0]["seq"] == 1
     await stream.aclose()
+
+
+async def test_a_stream_ends_after_its_time():
+    """A stream lasts no longer than its time, so that who may no longer read is found out."""
+    context = a_context(demo=False, heartbeat_s=HEARTBEAT_S, stream_max_s=0.3)
+    async with asyncio.timeout(5):
+        texts = [text async for text in follow(context, "default", 0)]
+    assert sum(text.startswith(b"id:") for text in texts) == 6

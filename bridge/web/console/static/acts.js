@@ -90,6 +90,7 @@ export function acts() {
       const content = await answer.json().catch(() => ({}));
       write(WAITING, read(WAITING, []).filter((each) => each.key !== act.key));
       const text = answer.ok ? (act.late ? words().later : words().sent) : words().refused.replace("{reason}", content.detail ?? answer.status);
+      if (!answer.ok) giveBack(act);
       said.set(act.key, { text: text.replace("{act}", act.name), kind: answer.ok ? "sent" : "refused" });
       if (answer.ok) setTimeout(() => { said.delete(act.key); show(); }, 12000);
       show();
@@ -101,6 +102,12 @@ export function acts() {
     write(WAITING, read(WAITING, []).map((each) => (each.key === act.key ? { ...each, late: true } : each)));
     said.set(act.key, { text: words().kept.replace("{act}", act.name), kind: "kept" });
     show();
+  }
+  // What was refused is a draft again: nobody types it twice.
+  function giveBack(act) {
+    const { do: name, side, ...typed } = act.body;
+    delete typed.until;
+    if (Object.keys(typed).length) write(`bridge:draft:${person}:${act.case}:${name}`, typed);
   }
   function drop(key) {
     write(WAITING, read(WAITING, []).filter((act) => act.key !== key));

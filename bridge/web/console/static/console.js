@@ -11,6 +11,12 @@ if (me) {
     if (event.key === "Escape" && me.open) { me.open = false; me.querySelector("summary").focus(); }
   });
 }
+const clock = document.querySelector("[data-local]");
+if (clock) {
+  const ahead = Number(clock.dataset.local) - Date.now();   // the page shows the bridge's clock
+  const format = new Intl.DateTimeFormat("en-GB", { timeZone: clock.dataset.zone, hour: "2-digit", minute: "2-digit" });
+  setInterval(() => { clock.textContent = format.format(new Date(Date.now() + ahead)); }, 5000);
+}
 const sender = acts();
 plots();
 demo();

@@ -3,6 +3,7 @@
 
 const QUIET_MS = 300;      // events come in groups; one fetch answers them
 const SPOKEN_MS = 15000;   // a screen reader hears at most this often that the page changed
+const HIDDEN_MS = 60000;
 const OWN = ["data-drawn", "data-wanted"];   // what a plot notes of itself
 const live = () => document.getElementById("live");
 
@@ -43,6 +44,7 @@ export function follow({ connected, changed }) {
   };
   let seq = page.seq, lost = false, stream;
   function open() {
+    if (stream && stream.readyState !== EventSource.CLOSED) return;
     stream = new EventSource(`/api/v1/stream?after=${seq}`);
     stream.onopen = () => { show(true); connected(); if (lost) { lost = false; soon(); } };
     stream.onmessage = (message) => {
@@ -53,14 +55,20 @@ export function follow({ connected, changed }) {
     stream.onerror = () => {
       show(false); lost = true;
       // A browser gives up for good after a refusal; then a new stream is opened from where we are.
-      if (stream.readyState === EventSource.CLOSED) setTimeout(open, 3000);
+      if (stream.readyState === EventSource.CLOSED) { soon(); setTimeout(open, 3000); }
     };
   }
   open();
   addEventListener("online", () => { connected(); soon(); });
   addEventListener("offline", () => show(false));
   document.addEventListener("acted", soon);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
+  // A browser has few connections for one site: a tab that nobody looks at gives its own back.
+  let hidden = 0;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hidden);
+    if (document.hidden) hidden = setTimeout(() => stream.close(), HIDDEN_MS);
+    else { open(); soon(); }
+  });
   if (page.every) setInterval(() => { if (!document.hidden) soon(); }, Number(page.every) * 1000);
 }
 
@@ -97,9 +105,11 @@ function alike(a, b) {
 function attributes(old, next) {
   let differs = false;
   for (const { name, value } of [...next.attributes]) {
+    if (name === "open") continue;
     if (old.getAttribute(name) !== value) { old.setAttribute(name, value); differs = differs || name !== "data-seq"; }
   }
   for (const { name } of [...old.attributes]) {
+    if (name === "open" && old.matches("details")) continue;   // opened or shut by the reader
     if (!next.hasAttribute(name) && name !== "open" && !OWN.includes(name) && !(name === "class" && old.className === "fresh")) old.removeAttribute(name);
   }
   return differs;
