@@ -78,7 +78,7 @@ async def _ask_all(console: Console, settings: Settings) -> int:
 
     async def records() -> str:
         async with open_records(settings) as found:
-            return found.describe()
+            return await found.ping()
 
     asked: list[tuple[str, Callable[[], Awaitable[str]]]] = [
         ("broker", lambda: ask_broker(settings)),
@@ -88,7 +88,8 @@ async def _ask_all(console: Console, settings: Settings) -> int:
     if settings.channels.smtp.host:
         asked.append(("smtp", lambda: ask_smtp(settings)))
     asked += [
-        (f"webhook {hook.name}", partial(ask_webhook, hook)) for hook in settings.channels.webhook
+        (f"webhook {hook.name}", partial(ask_webhook, hook))
+        for hook in settings.channels.webhook
     ]
     code = 0
     for name, ask in asked:

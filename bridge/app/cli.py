@@ -213,16 +213,24 @@ def user_add(
     password_file: Annotated[
         Path | None, typer.Option(help="Read the password from here instead of asking.")
     ] = None,
+    role: Annotated[
+        str | None,
+        typer.Option(
+            help="`operator` or `admin`: for who runs the service and is in no catalog."
+        ),
+    ] = None,
 ) -> None:
-    """Let a person of the catalog sign in with a password.
+    """Let a person sign in with a password: somebody of the catalog, or an operator.
 
-    Example:
+    Examples:
+
+      bridge user add op-1 --role operator --config bridge.toml
 
       bridge user add fe-1 --config bridge.toml
     """
     from bridge.app.commands import run_user_add
 
-    run_user_add(person, config, set_ or [], password_file)
+    run_user_add(person, config, set_ or [], password_file, role)
 
 
 @token_app.command("issue")

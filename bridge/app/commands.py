@@ -95,9 +95,13 @@ def run_catalog_export(url: str, token: str) -> None:
 
 
 def run_user_add(
-    person: str, config: Path | None, overrides: list[str], password_file: Path | None
+    person: str,
+    config: Path | None,
+    overrides: list[str],
+    password_file: Path | None,
+    role: str | None,
 ) -> None:
-    """Set a person's password; the person must be in the catalog."""
+    """Set a person's password; who is in no catalog needs an operating role."""
     settings = settings_file.load(config, overrides)
     password = password_file.read_text("utf-8").strip() if password_file else _ask()
     if len(password) < PASSWORD_LENGTH_MIN:
@@ -105,7 +109,7 @@ def run_user_add(
 
     async def add() -> None:
         async with open_records(settings) as records:
-            await records.people.add_user(settings.service.tenant, person, password)
+            await records.people.add_user(settings.service.tenant, person, password, role=role)
 
     asyncio.run(add())
     sys.stdout.write(f"{person} may sign in\n")

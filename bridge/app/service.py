@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
 import uvicorn
+from typing_extensions import override
 
 from bridge.adapters.channels.console import ConsoleChannel
 from bridge.adapters.channels.journal import JournalChannel
@@ -118,12 +119,16 @@ class Service:
             They have not in that time.
         """
         async with asyncio.timeout(timeout_s):
-            while await self.backlog() > 0 or await self.records.desk.waiting() > 0:
-                await asyncio.sleep(CAUGHT_UP_EVERY_S)
+            while await self.backlog() > 0 or await self._unhandled():
+                await asyncio.sleep(CAUGHT_UP_EVERY_S)  # noqa: ASYNC110 - others move it on
 
     async def last_event(self) -> int:
         """Return the number of the newest event of the service's tenant."""
-        return await self.views.newest(self.settings.service.tenant)
+        return await self.views.last_event(self.settings.service.tenant)
+
+    async def _unhandled(self) -> bool:
+        desk = self.records.desk
+        return any([await desk.next_inputs(tenant, limit=1) for tenant in await desk.tenants()])
 
 
 @asynccontextmanager
@@ -154,8 +159,8 @@ async def build(
         service = Service(
             settings, clock, metrics, journal, series, records, Supervisor([], metrics)
         )
-        wiring = _Wiring(service, demo, load_wording())
-        parts = [*await wiring.parts(stack), Part("gauges", wiring.gauges)]
+        wiring = _Wiring(service, demo, load_wording(settings.web.public_url))
+        parts = [*await wiring.parts(), Part("gauges", wiring.gauges)]
         options = SupervisionOptions(stop_s=settings.service.stop_timeout_s / len(parts))
         service.supervisor = Supervisor(parts, metrics, options)
         yield service
@@ -170,7 +175,7 @@ class _Wiring:
         self._wording = wording
         self._source: Source | None = None
 
-    async def parts(self, stack: AsyncExitStack) -> list[Part]:
+    async def parts(self) -> list[Part]:
         """Return the parts of this process's roles, in the order of start."""
         makers: dict[str, Callable[[], Awaitable[list[Part]]]] = {
             "desk": self._desk,
@@ -348,8 +353,10 @@ async def _serve_web(app: object, settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: the service decides when to stop."""
 
+    @override
     @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN201, D102
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
         yield
 
 
