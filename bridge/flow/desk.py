@@ -8,6 +8,7 @@ counted: it must neither block those behind it nor vanish.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -17,13 +18,13 @@ import structlog
 
 from bridge.cases.desk import answer_of, decide
 from bridge.cases.events import Event
-from bridge.cases.inputs import Input, Ticked
+from bridge.cases.inputs import CatalogChanged, Input, Ticked
 from bridge.cases.letters import Letter, follow
 from bridge.cases.state import DeskState, evolve, initial, projection
 from bridge.flow.clock import Clock
 from bridge.flow.failures import first_of
 from bridge.flow.metrics import Metrics
-from bridge.flow.ports import Decision, DeskStore, Notification, Outcome, Queued
+from bridge.flow.ports import CatalogStore, Decision, DeskStore, Notification, Outcome, Queued
 from bridge.model.detections import derive_id
 from bridge.model.instants import NS_PER_S, as_datetime
 
@@ -51,7 +52,12 @@ class Rendered(Protocol):
         ...
 
 
-Render = Callable[[Letter, DeskState], Rendered]
+class Words(Protocol):
+    """Words letters to people; `bridge.cases.wording.Wording` does it."""
+
+    def render(self, letter: Letter, state: DeskState) -> Rendered:
+        """Return a letter in the words of its reader's side and language."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Rules:
 
     decide: Callable[[Input, DeskState], Sequence[Event]] = decide
     evolve: Callable[[DeskState, Event], DeskState] = evolve
-    follow: Callable[[Event, DeskState], Sequence[Letter]] = follow
+    follow: Callable[..., Sequence[Letter]] = follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +79,27 @@ class DeskOptions:
         How often time is looked at, in seconds of the desk's clock.
     idle_s : float
         Longest wait for an input before the clock is read again, in real seconds.
-    tenants_every_s : float
-        How often new tenants are looked for, in real seconds.
+    look_every_s : float
+        How often new tenants and catalogs are looked for, in real seconds.
     batch : int
         Most inputs in one transaction.
     tries : int
         How often an input that our code fails on is tried before it is answered with 500.
     webhooks : tuple of str
-        Names of the receivers that every letter to ``webhook`` goes to.
+        Names of the receivers that every letter to ``webhook`` goes to, each by the channel
+        ``webhook:NAME``.
+    public_url : str
+        Where this service is found: the source of its CloudEvents starts with it.
     """
 
     tick_s: float = 30.0
     idle_s: float = 0.25
-    tenants_every_s: float = 1.0
+    look_every_s: float = 1.0
     batch: int = 200
     tries: int = 3
     webhooks: tuple[str, ...] = ()
+    public_url: str = "/bridge"
+    rules: Rules = field(default_factory=Rules)
 
 
 class Desk:
@@ -96,23 +107,25 @@ class Desk:
 
     Parameters
     ----------
-    render : callable
-        Words a letter to a person, `bridge.cases.wording.Wording.render`.
+    catalogs : CatalogStore
+        Looked at so that a catalog is adopted also where nobody told the desk of it.
+    wording : Words
+        Words letters to people.
     """
 
     def __init__(
         self,
         *,
         store: DeskStore,
+        catalogs: CatalogStore,
+        wording: Words,
         clock: Clock,
         metrics: Metrics,
-        render: Render,
         options: DeskOptions | None = None,
-        rules: Rules | None = None,
     ) -> None:
         self._store = store
         self._wiring = _Wiring(
-            store, clock, metrics, render, options or DeskOptions(), rules or Rules()
+            store, catalogs, wording, clock, metrics, options or DeskOptions()
         )
 
     async def run(self) -> None:
@@ -134,7 +147,7 @@ class Desk:
                             served.add(tenant)
                             desk = _TenantDesk(tenant, self._wiring)
                             group.create_task(desk.run(), name=f"desk {tenant}")
-                    await asyncio.sleep(self._wiring.options.tenants_every_s)
+                    await asyncio.sleep(self._wiring.options.look_every_s)
         except BaseExceptionGroup as errors:
             # The supervisor tells a conflict and an outage from a bug by the error itself.
             raise first_of(errors) from errors
@@ -143,11 +156,16 @@ class Desk:
 @dataclass(frozen=True, slots=True)
 class _Wiring:
     store: DeskStore
+    catalogs: CatalogStore
+    wording: Words
     clock: Clock
     metrics: Metrics
-    render: Render
     options: DeskOptions
-    rules: Rules
+
+    @property
+    def rules(self) -> Rules:
+        """The pure desk."""
+        return self.options.rules
 
 
 @dataclass(slots=True)
@@ -168,6 +186,7 @@ class _TenantDesk:
         self._head = 0
         self._failures: dict[int, int] = {}
         self._ticked_ns = self._head_logged_ns = -(2**62)
+        self._looked_s = float("-inf")
 
     async def run(self) -> None:
         store, options = self._wiring.store, self._wiring.options
@@ -181,6 +200,7 @@ class _TenantDesk:
                 await self._work(inputs)
             await self._tick()
             if not inputs:
+                await self._adopt()
                 await store.wait(self._tenant, timeout_s=options.idle_s)
 
     async def _fold(self) -> None:
@@ -229,13 +249,13 @@ class _TenantDesk:
         return "done"
 
     def _take(self, events: Sequence[Event], batch: _Batch) -> None:
-        rules = self._wiring.rules
+        rules, source = self._wiring.rules, self._wiring.options.public_url
         for event in events:
             self._state = rules.evolve(self._state, event)
             batch.events.append(event)
             if event.case is not None:
                 batch.touched[event.case] = None
-            for letter in rules.follow(event, self._state):
+            for letter in rules.follow(event, self._state, source=source):
                 batch.notifications += self._notifications(letter)
 
     def _give_up(self, queued: Queued, batch: _Batch) -> None:
@@ -244,19 +264,45 @@ class _TenantDesk:
         reason = "the bridge failed on this input; its log says why"
         batch.handled.append((queued.seq, Outcome(500, reason)))
 
+    async def _adopt(self) -> None:
+        """Adopt the newest catalog where its input never came: who stored it died too early."""
+        if time.monotonic() - self._looked_s < self._wiring.options.look_every_s:
+            return
+        self._looked_s = time.monotonic()
+        latest = await self._wiring.catalogs.latest(self._tenant)
+        present = self._state.catalog_version
+        if latest is None or latest[0] == present:
+            return
+        if await self._wiring.store.next_inputs(self._tenant, limit=1):
+            return  # it may be among these
+        version, catalog = latest
+        await self._apply(
+            CatalogChanged(
+                id=derive_id("catalog found", self._tenant, present, version),
+                tenant=self._tenant,
+                at=as_datetime(self._wiring.clock.now_ns()),
+                version=version,
+                catalog=catalog,
+            )
+        )
+
+    async def _apply(self, input_: Input) -> None:
+        """Decide on what the desk told itself; where that fails, the part is started again."""
+        batch = _Batch()
+        self._take(self._wiring.rules.decide(input_, self._state), batch)
+        await self._commit(batch)
+
     async def _tick(self) -> None:
         now_ns = self._wiring.clock.now_ns()
         if now_ns - self._ticked_ns >= self._wiring.options.tick_s * NS_PER_S:
             self._ticked_ns = now_ns
-            tick = Ticked(
-                id=derive_id("tick", self._tenant, now_ns),
-                tenant=self._tenant,
-                at=as_datetime(now_ns),
+            await self._apply(
+                Ticked(
+                    id=derive_id("tick", self._tenant, now_ns),
+                    tenant=self._tenant,
+                    at=as_datetime(now_ns),
+                )
             )
-            batch = _Batch()
-            # A tick that fails is not queued: it raises, and the restart is counted.
-            self._take(self._wiring.rules.decide(tick, self._state), batch)
-            await self._commit(batch)
         if now_ns - self._head_logged_ns >= _DAY_NS:
             self._head_logged_ns = now_ns
             await self._log_head()
@@ -290,12 +336,17 @@ class _TenantDesk:
     def _notifications(self, letter: Letter) -> list[Notification]:
         if letter.channel == "webhook":
             return [
-                _plain(letter, to=name, id_=derive_id("webhook", str(letter.id), name))
+                _plain(
+                    letter,
+                    to=name,
+                    channel=f"webhook:{name}",
+                    id_=derive_id("webhook", str(letter.id), name),
+                )
                 for name in self._wiring.options.webhooks
             ]
         if letter.channel == "journal":
-            return [_plain(letter, to=letter.to, id_=letter.id)]
-        message = self._wiring.render(letter, self._state)
+            return [_plain(letter, to=letter.to, channel=letter.channel, id_=letter.id)]
+        message = self._wiring.wording.render(letter, self._state)
         person = self._state.catalog.person_by_id.get(letter.to)
         address = (person.email if person else None) or ""
         # Who has no mailbox reads it in the console: that is a delivery, not a failure.
@@ -328,12 +379,12 @@ class _TenantDesk:
         return "; ".join(told) or "no open case"
 
 
-def _plain(letter: Letter, *, to: str, id_: UUID) -> Notification:
+def _plain(letter: Letter, *, to: str, channel: str, id_: UUID) -> Notification:
     return Notification(
         id=id_,
         tenant=letter.tenant,
         to=to,
-        channel=letter.channel,
+        channel=channel,
         kind=letter.kind,
         case=letter.case,
         subject=letter.kind,

@@ -4,8 +4,8 @@ Theory of operation: every channel has a lane. A lane takes what is due, sends t
 receivers side by side and to one receiver in order; only a retry can be overtaken. Retries wait
 on a clock that starts at the machine's time and runs on monotonic time: it survives a restart,
 and neither a clock that is set nor a demo's fast clock moves it. A notification that cannot be
-delivered becomes an input of the desk (`DeliveryEnded`), which shows it as an ownership gap. The
-input is stored before the notification is marked: a crash between repeats, and never loses.
+delivered becomes an input of the desk (`DeliveryEnded`), which shows it as an ownership gap.
+The input is stored before the notification is marked: a crash between repeats, never loses.
 """
 
 import asyncio

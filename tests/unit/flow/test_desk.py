@@ -52,10 +52,13 @@ class Message:
     html: str = "<p>text</p>"
 
 
-def render(letter, state) -> Message:
-    """Word a letter by its kind and its case."""
-    case = state.cases.get(letter.case) or state.closed.get(letter.case)
-    return Message(f"{letter.kind} {case.label if case else ''}")
+class Plain:
+    """Words letters by their kind and their case."""
+
+    def render(self, letter, state) -> Message:
+        """Word a letter."""
+        case = state.cases.get(letter.case) or state.closed.get(letter.case)
+        return Message(f"{letter.kind} {case.label if case else ''}")
 
 
 @dataclass
@@ -95,21 +98,24 @@ def url(tmp_path: Path) -> str:
     return f"sqlite+aiosqlite:///{tmp_path / 'records.db'}"
 
 
+def on(records: Records, clock: ScaledClock, metrics: Metrics, **options) -> Desk:
+    """Make a desk on records."""
+    return Desk(
+        store=options.pop("store", records.desk),
+        catalogs=records.catalogs,
+        wording=Plain(),
+        clock=clock,
+        metrics=metrics,
+        options=DeskOptions(look_every_s=0.05, webhooks=("crm",), **options),
+    )
+
+
 @asynccontextmanager
-async def desk(
-    url: str, rules: Rules | None = None, options: DeskOptions | None = None
-) -> AsyncIterator[Running]:
+async def desk(url: str, **options) -> AsyncIterator[Running]:
     """Run a desk on a database until the block ends."""
     async with await Records.open(url) as records:
         metrics, clock = Metrics(), ScaledClock(as_ns(NOW), speed=0)
-        part = Desk(
-            store=records.desk,
-            clock=clock,
-            metrics=metrics,
-            render=render,
-            options=options or DeskOptions(tenants_every_s=0.05, webhooks=("crm",)),
-            rules=rules,
-        )
+        part = on(records, clock, metrics, **options)
         async with asyncio.TaskGroup() as group:
             task = group.create_task(part.run())
             yield Running(records, metrics, clock)
@@ -163,7 +169,7 @@ async def test_prediction_to_letters(url: str) -> None:
         assert sent["ada", "email"].address == "ada@example.org"
         # Sam has no mailbox: the console is where Sam reads.
         assert sent["sam", "console"].address == ""
-        assert sent["crm", "webhook"].text.startswith("{")
+        assert sent["crm", "webhook:crm"].text.startswith("{")
         control = await running.records.outbox.due(now_ns=0, channel="journal")
         assert [each.notification.to for each in control] == ["journal"]
 
@@ -218,7 +224,7 @@ def failing(where: str, on: str) -> Rules:
 @pytest.mark.parametrize("where", ["decide", "evolve"])
 async def test_input_we_fail_on_does_not_block(url: str, where: str) -> None:
     """An input that our code fails on is answered with 500, counted, and blocks no other."""
-    async with desk(url, failing(where, "confirm-finding")) as running:
+    async with desk(url, rules=failing(where, "confirm-finding")) as running:
         await running.adopt()
         await running.ask(predicted())
         acts = [
@@ -247,14 +253,23 @@ async def test_time_is_looked_at(url: str) -> None:
         assert {each.event.by for each in events} == {"clock"}
 
 
+async def test_catalog_nobody_told_of(url: str) -> None:
+    """A catalog that was stored, but never told, is adopted all the same, and once."""
+    async with desk(url) as running:
+        await running.records.catalogs.put(CATALOG)
+        assert await running.records.views.wait_events(after=0, timeout_s=10)
+        assert (await running.ask(predicted())).status == 200
+        assert (await only_case(running.records)).engineering.owner == "ada"
+        events = await running.records.views.events("acme")
+        assert [each.event.type for each in events].count("catalog-adopted") == 1
+
+
 async def test_second_desk_is_a_conflict(url: str) -> None:
     """A second desk on the same tenant ends with a conflict that the supervisor can read."""
     async with desk(url) as running:
         await running.adopt()
         async with await Records.open(url) as records, asyncio.timeout(5):
-            second = Desk(
-                store=records.desk, clock=running.clock, metrics=Metrics(), render=render
-            )
+            second = on(records, running.clock, Metrics())
             with pytest.raises(ConflictError, match="tenant acme has a desk already"):
                 await second.run()
 
@@ -264,7 +279,7 @@ async def test_commit_failure_rebuilds_from_the_store(url: str) -> None:
     async with await Records.open(url) as records:
         metrics, clock = Metrics(), ScaledClock(as_ns(NOW), speed=0)
         store = Flaky(records)
-        part = Desk(store=store, clock=clock, metrics=metrics, render=render)
+        part = on(records, clock, metrics, store=store)
         running = Running(records, metrics, clock)
 
         async def until_it_fails() -> None:
