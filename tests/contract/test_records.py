@@ -226,6 +226,28 @@ async def test_events_are_chained(records: Records) -> None:
     assert [each async for each in records.desk.events("acme", after=found[1].seq)] == found[2:]
 
 
+async def test_changed_event_breaks_the_chain(url: str, records: Records) -> None:
+    """Whoever takes the guard away and changes one event is found at that event."""
+    await records.desk.acquire("acme")
+    for name in ("one", "two", "three"):
+        await records.desk.commit("acme", decision(a_case(name)))
+    whole = await records.verify_chain("acme")
+    assert (whole.events, whole.broken_at) == (3, None)
+    assert (await records.verify_chain("other")).events == 0
+    second = (await records.views.events("acme"))[1]
+    assert whole.head == (await records.views.events("acme"))[2].hash
+    database = Database(url, RecordsOptions())
+    on = "" if database.sqlite else " ON event"
+    trigger = "event_no_update" if database.sqlite else "event_no_change"
+    async with database.write() as connection:
+        await connection.execute(text(f"DROP TRIGGER {trigger}{on}"))
+        change = "UPDATE event SET body = replace(body, 'wear', 'tear') WHERE seq = :seq"
+        await connection.execute(text(change), {"seq": second.seq})
+    await database.close()
+    broken = await records.verify_chain("acme")
+    assert (broken.events, broken.broken_at) == (1, second.seq)
+
+
 @pytest.mark.parametrize("change", ["UPDATE event SET body = '{}'", "DELETE FROM event"])
 async def test_events_are_append_only(url: str, records: Records, change: str) -> None:
     """The database itself refuses to change or remove an event."""

@@ -123,7 +123,8 @@ class SqlPeople:
         }
         async with self._database.write() as connection:
             statement = self._upsert(token).values(values).on_conflict_do_nothing()
-            if (await connection.execute(statement)).rowcount != 1:
+            stored = await connection.execute(statement.returning(token.c.name))
+            if stored.first() is None:
                 raise ConflictError(
                     f"tenant {tenant} has a token named {name}; revoke it first"
                 )

@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from bridge.adapters.records.catalogs import SqlCatalogs
+from bridge.adapters.records.chain import Chain, verify_chain
 from bridge.adapters.records.database import Database, RecordsOptions
 from bridge.adapters.records.desk import SqlDeskStore
 from bridge.adapters.records.inbox import SqlInbox
@@ -62,6 +63,10 @@ class Records:
     async def ping(self) -> str:
         """Return what answers; raises `UnavailableError`."""
         return await self._database.ping()
+
+    async def verify_chain(self, tenant: str) -> Chain:
+        """Check the tenant's events against their hashes; raises `UnavailableError`."""
+        return await verify_chain(self._database, tenant)
 
     async def close(self) -> None:
         """Give every tenant back and close every connection."""
