@@ -177,7 +177,7 @@ def catalog_import(
     path: Annotated[Path, typer.Argument(help="A catalog file, or a folder of them.")],
     url: UrlOption = LOCAL_URL,
     token: TokenOption = "",
-    dry_run: Annotated[
+    dry_run: Annotated[  # noqa: FBT002
         bool, typer.Option("--dry-run", help="Only print what would change.")
     ] = False,
 ) -> None:
@@ -222,8 +222,8 @@ def user_add(
 ) -> None:
     """Let a person sign in with a password: somebody of the catalog, or an operator.
 
-    Examples:
-
+    Examples
+    --------
       bridge user add op-1 --role operator --config bridge.toml
 
       bridge user add fe-1 --config bridge.toml

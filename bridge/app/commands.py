@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bridge.app import settings as settings_file
-from bridge.app.discover import discover
 from bridge.app.opening import open_records
 from bridge.codec import catalog as catalog_file
 from bridge.flow.clock import SystemClock
@@ -27,6 +26,8 @@ def run_discover(
     broker: str, seconds: float, out: Path, user: str | None, password: str | None
 ) -> None:
     """Listen, then write `bridge.toml` and `catalog.yaml`, over no existing file."""
+    from bridge.app.discover import discover
+
     host, _, port = broker.partition(":")
     if port and not port.isdigit():
         raise InputError(f"--broker {broker!r}: host or host:port is allowed")

@@ -1,22 +1,25 @@
-"""Opens what the settings name: sources, journal, stores, records, channels."""
+"""Opens what the settings name: sources, journal, stores, records, channels.
+
+Adapters are imported where they are opened: a command that asks the records for a token need
+not load a database of series and a broker's client.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bridge.adapters.channels.smtp import SmtpChannel, SmtpOptions
-from bridge.adapters.channels.webhook import WebhookChannel, WebhookOptions
-from bridge.adapters.journal.sqlite import JournalOptions, SqliteJournal
-from bridge.adapters.mqtt.mqtt5_source import Mqtt5Source
-from bridge.adapters.mqtt.options import MqttOptions, TlsOptions
-from bridge.adapters.mqtt.paho_source import PahoSource
-from bridge.adapters.records.records import Records
-from bridge.adapters.series.duckdb import DuckDbStore
-from bridge.adapters.series.influx import InfluxOptions, InfluxStore
 from bridge.app.settings import MappingSection, Settings, WebhookSection
 from bridge.codec.payloads import Limits, Mapping
 from bridge.flow.clock import Clock, SystemClock
 from bridge.flow.ports import SeriesStore, Source
+
+if TYPE_CHECKING:
+    from bridge.adapters.channels.smtp import SmtpChannel
+    from bridge.adapters.channels.webhook import WebhookChannel
+    from bridge.adapters.journal.sqlite import SqliteJournal
+    from bridge.adapters.mqtt.options import MqttOptions
+    from bridge.adapters.records.records import Records
 
 GIB = 1 << 30
 
@@ -46,14 +49,19 @@ def limits(settings: Settings) -> Limits:
 
 def make_source(settings: Settings, clock: Clock) -> Source:
     """Return the source that the settings name, not yet connected."""
+    from bridge.adapters.mqtt.mqtt5_source import Mqtt5Source
+    from bridge.adapters.mqtt.paho_source import PahoSource
+
     options = _mqtt_options(settings)
     if settings.broker.protocol == "mqtt5":
         return Mqtt5Source(options, clock=clock)
     return PahoSource(options, clock=clock)
 
 
-async def open_journal(settings: Settings) -> SqliteJournal:
+async def open_journal(settings: Settings) -> "SqliteJournal":
     """Open the journal in the data folder."""
+    from bridge.adapters.journal.sqlite import JournalOptions, SqliteJournal
+
     folder = settings.service.data_folder
     folder.mkdir(parents=True, exist_ok=True)
     cap_bytes = int(settings.journal.cap_gib * GIB)
@@ -65,6 +73,8 @@ async def open_series(settings: Settings) -> AsyncIterator[SeriesStore]:
     """Open the series store that the settings name; closes it on leaving."""
     store: SeriesStore
     if settings.series.kind == "influxdb":
+        from bridge.adapters.series.influx import InfluxOptions, InfluxStore
+
         store = InfluxStore(
             InfluxOptions(
                 url=settings.series.url,
@@ -74,6 +84,8 @@ async def open_series(settings: Settings) -> AsyncIterator[SeriesStore]:
             )
         )
     else:
+        from bridge.adapters.series.duckdb import DuckDbStore
+
         settings.service.data_folder.mkdir(parents=True, exist_ok=True)
         store = await DuckDbStore.open(settings.service.data_folder / "series.duckdb")
     try:
@@ -83,16 +95,20 @@ async def open_series(settings: Settings) -> AsyncIterator[SeriesStore]:
 
 
 @asynccontextmanager
-async def open_records(settings: Settings) -> AsyncIterator[Records]:
+async def open_records(settings: Settings) -> AsyncIterator["Records"]:
     """Open the records and bring their tables up to date; closes them on leaving."""
+    from bridge.adapters.records.records import Records
+
     if settings.records.secret is None:
         settings.service.data_folder.mkdir(parents=True, exist_ok=True)
     async with await Records.open(settings.records_url) as records:
         yield records
 
 
-def smtp_channel(settings: Settings) -> SmtpChannel | None:
+def smtp_channel(settings: Settings) -> "SmtpChannel | None":
     """Return the e-mail channel, or None where no host is set."""
+    from bridge.adapters.channels.smtp import SmtpChannel, SmtpOptions
+
     smtp = settings.channels.smtp
     if smtp.host is None:
         return None
@@ -108,15 +124,17 @@ def smtp_channel(settings: Settings) -> SmtpChannel | None:
     )
 
 
-def webhook_channel(section: WebhookSection) -> WebhookChannel:
+def webhook_channel(section: WebhookSection) -> "WebhookChannel":
     """Return one signed webhook."""
+    from bridge.adapters.channels.webhook import WebhookChannel, WebhookOptions
+
     return WebhookChannel(
         WebhookOptions(name=section.name, url=section.url, secret=section.secret)
     )
 
 
 async def ask_broker(settings: Settings) -> str:
-    """Connect to the broker once and say how it went; the session at the broker is another one."""
+    """Connect to the broker once, as another client than the service, and say how it went."""
     broker = settings.broker
     probe = settings.model_copy(
         update={"broker": broker.model_copy(update={"client_id": f"{broker.client_id}-check"})}
@@ -156,7 +174,9 @@ def _mapping(section: MappingSection, tenant: str) -> Mapping:
     )
 
 
-def _mqtt_options(settings: Settings) -> MqttOptions:
+def _mqtt_options(settings: Settings) -> "MqttOptions":
+    from bridge.adapters.mqtt.options import MqttOptions, TlsOptions
+
     broker = settings.broker
     tls = (
         TlsOptions(broker.tls_ca, broker.tls_certificate, broker.tls_key)

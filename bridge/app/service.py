@@ -119,8 +119,10 @@ class Service:
             They have not in that time.
         """
         async with asyncio.timeout(timeout_s):
-            while await self.backlog() > 0 or await self._unhandled():
-                await asyncio.sleep(CAUGHT_UP_EVERY_S)  # noqa: ASYNC110 - others move it on
+            while True:
+                if await self.backlog() <= 0 and not await self._unhandled():
+                    return
+                await asyncio.sleep(CAUGHT_UP_EVERY_S)
 
     async def last_event(self) -> int:
         """Return the number of the newest event of the service's tenant."""
@@ -159,7 +161,7 @@ async def build(
         service = Service(
             settings, clock, metrics, journal, series, records, Supervisor([], metrics)
         )
-        wiring = _Wiring(service, demo, load_wording(settings.web.public_url))
+        wiring = _Wiring(service, demo, load_wording(settings.web.address))
         parts = [*await wiring.parts(), Part("gauges", wiring.gauges)]
         options = SupervisionOptions(stop_s=settings.service.stop_timeout_s / len(parts))
         service.supervisor = Supervisor(parts, metrics, options)
@@ -274,7 +276,7 @@ class _Wiring:
             options=DeskOptions(
                 tick_s=settings.desk.tick_s,
                 webhooks=tuple(hook.name for hook in settings.channels.webhook),
-                public_url=settings.web.public_url,
+                public_url=settings.web.address,
             ),
         )
         outbox = OutboxLoop(
@@ -375,7 +377,7 @@ def serve(settings: Settings) -> None:
                 "service started",
                 roles=",".join(settings.service.roles),
                 data=str(settings.service.data_folder),
-                console=settings.web.public_url if "web" in settings.service.roles else None,
+                console=settings.web.address if "web" in settings.service.roles else None,
             )
             await service.run()
 

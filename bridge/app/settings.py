@@ -225,8 +225,14 @@ class WebSection(Section):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     behind_proxy: bool = False
-    public_url: str = "http://127.0.0.1:8080"
+    public_url: str | None = None
     session_hours: Positive = 12.0
+
+    @property
+    def address(self) -> str:
+        """Where people find the console: the public URL, else host and port as they are."""
+        scheme = "https" if self.tls_certificate else "http"
+        return self.public_url or f"{scheme}://{self.host}:{self.port}"
 
     @model_validator(mode="after")
     def _safe(self) -> "WebSection":
