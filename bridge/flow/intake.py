@@ -59,6 +59,7 @@ class IntakeStatus:
     committed_samples: int = 0
     commits: int = 0
     last_offset: int = 0
+    broker_dropped: int | None = None
     blocked_by: str = ""
 
 
@@ -217,8 +218,13 @@ class Intake:
     def _show(self) -> None:
         self._metrics.queue("intake", self.status.waiting_messages, self._options.waiting_max)
         dropped = self._source.status.broker_dropped
-        if dropped is not None:
-            self._metrics.broker_dropped.set(dropped)
+        if dropped is None:
+            return
+        if self.status.broker_dropped is not None and dropped > self.status.broker_dropped:
+            lost = dropped - self.status.broker_dropped
+            _log.error("messages dropped by broker", count=lost, total=dropped)
+        self.status.broker_dropped = dropped
+        self._metrics.broker_dropped.set(dropped)
 
 
 def _entries(batches: Sequence[Decoded]) -> list[Entry]:

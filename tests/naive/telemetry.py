@@ -32,8 +32,9 @@ def read(  # noqa: C901, PLR0912 - one step after another
         time = document.get(mapping.time_key)
         if isinstance(time, bool) or not isinstance(time, int | float):
             return None
+        # A fraction is good to the microsecond; the product is a double's.
         scale = SCALE[mapping.time_unit]
-        t_ns = time * scale if isinstance(time, int) else round(time * scale / 1000) * 1000
+        t_ns = time * scale if isinstance(time, int) else round(time * (scale / 1e3)) * 1_000
     samples = []
     for key, value in signals.items():
         if key in mapping.ignore or (mapping.shape == "root" and key == mapping.time_key):

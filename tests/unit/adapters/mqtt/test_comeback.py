@@ -1,0 +1,58 @@
+"""When a source comes back, and when it sees that it should not."""
+
+import pytest
+
+from bridge.adapters.mqtt.comeback import NEWCOMER_KICKS_MAX, SETTLED_KICKS_MAX, Comeback
+from bridge.adapters.mqtt.options import MqttOptions
+from bridge.model.errors import ConflictError
+
+OPTIONS = MqttOptions(settled_s=10.0, backoff_min_s=1.0, backoff_max_s=8.0)
+
+
+def kicks(comeback: Comeback, count: int) -> None:
+    """Connect and be closed at once, without a reason."""
+    for _ in range(count):
+        comeback.connected(0.0)
+        comeback.lost(1.0, explained=False)
+
+
+def test_waits_double_up_to_a_ceiling() -> None:
+    """Waits double with jitter, never above the ceiling, never zero."""
+    comeback = Comeback(OPTIONS)
+    for ceiling_s in (1.0, 2.0, 4.0, 8.0, 8.0, 8.0):
+        assert ceiling_s / 2 <= comeback.wait_s() <= ceiling_s
+
+
+def test_a_long_life_starts_over() -> None:
+    """After a connection that lasted, the first wait is short again."""
+    comeback = Comeback(OPTIONS)
+    for _ in range(5):
+        comeback.wait_s()
+    comeback.connected(0.0)
+    comeback.lost(60.0, explained=True)
+    assert comeback.wait_s() <= 1.0
+
+
+def test_newcomer_gives_up_before_the_elder() -> None:
+    """Who never held a connection gives up after few kicks, who did after many."""
+    newcomer, elder = Comeback(OPTIONS), Comeback(OPTIONS)
+    elder.connected(0.0)
+    elder.lost(3_600.0, explained=True)
+    kicks(newcomer, NEWCOMER_KICKS_MAX)
+    kicks(elder, SETTLED_KICKS_MAX)
+    assert NEWCOMER_KICKS_MAX < SETTLED_KICKS_MAX
+    for one in (newcomer, elder):
+        with pytest.raises(ConflictError, match="another client"):
+            kicks(one, 1)
+
+
+def test_a_broker_that_is_away_is_no_kick() -> None:
+    """Failed attempts and explained ends between kicks show trouble at the broker."""
+    comeback = Comeback(OPTIONS)
+    for _ in range(10):
+        kicks(comeback, NEWCOMER_KICKS_MAX)
+        comeback.failed()
+    for _ in range(10):
+        kicks(comeback, NEWCOMER_KICKS_MAX)
+        comeback.connected(0.0)
+        comeback.lost(1.0, explained=True)
