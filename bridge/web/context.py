@@ -32,6 +32,10 @@ class Texts(Protocol):
         """Return what the owner of a side's task needs to read."""
         ...
 
+    def blocks(self, case: Case, side: Side, language: str, zone: str) -> list[tuple[str, str]]:
+        """Return the paragraphs of that text with their headings."""
+        ...
+
     def next_step(self, case: Case, *, side: Side, language: str, zone: str) -> str:
         """Return the next action of a side, in that side's words."""
         ...

@@ -90,6 +90,8 @@ def sit(page: Page, seat: str) -> None:
 
 def drawn(page: Page) -> None:
     """Wait until the plot is there."""
+    if page.locator("details.depth:not([open])").count():
+        page.locator("details.depth summary").click()
     if page.locator("[data-plot]").count():
         page.locator("[data-plot]").scroll_into_view_if_needed()
         page.wait_for_selector("[data-drawn]", timeout=20_000)

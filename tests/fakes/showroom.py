@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid5
 
 import numpy as np
+from jinja2 import Environment, PackageLoader
 
 from bridge.cases.events import CaseOpened
+from bridge.cases.wording import Wording
 from bridge.flow.clock import ScaledClock
 from bridge.flow.metrics import Metrics
 from bridge.flow.ports import DemoState, Series
@@ -30,28 +32,10 @@ NOW = datetime(2026, 10, 1, 7, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-class PlainTexts:
-    """Wording good enough to look at; the real one is `bridge.cases.wording`."""
-
-    def sentence(self, case: Case, *, side: str, language: str, zone: str) -> str:
-        """Say the case in one sentence."""
-        facts = case.facts
-        if side == "sales":
-            when = f"between {facts.p10:%d} and {facts.p90:%d %B}" if facts.p10 else "at an unknown date"
-            return f"{facts.plain.capitalize()} in {facts.location or case.asset} is wearing out; it will probably fail {when} if nothing is done."
-        dates = f"10 % by {facts.p10:%d %b}, 50 % by {facts.p50:%d %b}, 90 % by {facts.p90:%d %b}" if facts.p10 else "no date yet"
-        return f"{facts.mode_name or 'Unusual behaviour'} suspected at {case.asset}, {facts.component or facts.location}. Failure {dates} ({facts.confidence} confidence)."
-
-    def task_text(self, case: Case, *, side: str, language: str, zone: str) -> str:
-        """Say what the owner needs."""
-        if side == "sales":
-            return f"Call the plant manager at {case.account}.\nDon't say: an exact day, or any offer."
-        return f"Check the {case.facts.component or 'machine'}.\nDo: {case.facts.action}, about {case.facts.work_h:.0f} h, {case.facts.people} people."
-
-    def next_step(self, case: Case, *, side: str, language: str, zone: str) -> str:
-        """Say a side's next action."""
-        task = case.task(side)
-        return (task.next_action.replace("-", " ").capitalize() + ".") if task else ""
+def wording() -> Wording:
+    """Return the words of both sides, as the service has them."""
+    loader = PackageLoader("bridge.cases")
+    return Wording(Environment(loader=loader, trim_blocks=True, lstrip_blocks=True))  # noqa: S701
 
 
 class DrawnSeries:
@@ -212,7 +196,7 @@ def a_case(number: int, asset: str, *, place: Catalog, days: float | None, now: 
     digest = hashlib.sha256(facts.model_dump_json().encode()).hexdigest()
     sides = {
         "engineering": Task(id=uuid5(id_, "e"), side="engineering", owner="fe-1", created_at=opened, due=opened + timedelta(hours=9), next_action="confirm-finding"),
-        "sales": Task(id=uuid5(id_, "s"), side="sales", owner="am-1", created_at=opened, due=opened + timedelta(hours=30), next_action="call-customer",
+        "sales": Task(id=uuid5(id_, "s"), side="sales", owner="am-1", created_at=opened, due=opened + timedelta(hours=30), next_action="confirm-message",
                       waiting_on="engineering", waiting_since=opened),
     }  # fmt: skip
     return Case(**{
@@ -284,7 +268,7 @@ def a_shelf(place: Catalog) -> Shelf:
     return shelf
 
 
-def a_context(*, demo: bool = True, speed: float = 0.0, texts: object = None, **options) -> WebContext:
+def a_context(*, demo: bool = True, speed: float = 0.0, **options) -> WebContext:
     """Return a context on fakes: the plant, its people with tokens, and the demo's seats."""
     place = catalog()
     catalogs, people, shelf = FakeCatalogs(), FakePeople(), a_shelf(place)
@@ -303,7 +287,7 @@ def a_context(*, demo: bool = True, speed: float = 0.0, texts: object = None, **
         journal=FakeJournal(),
         clock=clock,
         metrics=Metrics(),
-        texts=texts or PlainTexts(),
+        texts=wording(),
         demo=FakeDemo(clock, seats) if demo else None,
         secure=False,
         options=WebOptions(**options),

@@ -21,6 +21,9 @@ from bridge.model.instants import as_ns
 from bridge.web.console.saying import Say
 from bridge.web.console.why import Reason
 
+_SECOND_ROW = 18
+"""Height of labels that would meet others on a narrow page, in pixels."""
+
 Figure = Any
 """A figure of Bokeh, whose attributes are made at run time and unknown to a type checker."""
 
@@ -160,8 +163,10 @@ def _marks(
         )
         marks.append((facts.p50, palette.fan, "solid", "50 %"))
         if labelled:
-            panel.add_layout(_label(facts.p10, "10 %", palette.fan, say, align="right"))
-            panel.add_layout(_label(facts.p90, "90 %", palette.fan, say))
+            panel.add_layout(
+                _label(facts.p10, "10 %", palette.fan, say, align="right", y=_SECOND_ROW)
+            )
+            panel.add_layout(_label(facts.p90, "90 %", palette.fan, say, y=_SECOND_ROW))
     for when, color, dash, text in marks:
         panel.add_layout(
             Span(
@@ -177,11 +182,17 @@ def _marks(
 
 
 def _label(
-    when: datetime, text: str, color: str, say: Say, *, align: Literal["left", "right"] = "left"
+    when: datetime,
+    text: str,
+    color: str,
+    say: Say,
+    *,
+    align: Literal["left", "right"] = "left",
+    y: int = 4,
 ) -> Label:
     return Label(
         x=_ms(when, say),
-        y=4,
+        y=y,
         y_units="screen",
         x_offset=3 if align == "left" else -3,
         text_align=align,

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_datetime, format_time
 from babel.numbers import format_currency, format_decimal, format_percent
 
+from bridge.cases.reading import Reading
 from bridge.model.catalog import Person
 from bridge.model.values import Money
 from bridge.web.console.words import WORDS
@@ -38,17 +39,19 @@ class Say:
         return cls(person.language, person.timezone, now)
 
     @property
+    def reading(self) -> Reading:
+        """How the desk's texts write dates for this reader; the pages write them alike."""
+        return Reading(self.language, self.zone, self.local(self.now).year)
+
+    @property
     def locale(self) -> str:
-        """Babel's name of the language; English with days before months."""
-        return "de_DE" if self.language == "de" else "en_GB"
+        """Babel's name of the language."""
+        return self.reading.locale
 
     def t(self, text: str, **values: object) -> str:
         """Return a text of the page in the reader's language, with its values."""
         words = WORDS.get(self.language, {}).get(text) or WORDS["en"].get(text, text)
-        if not values:
-            return words
-        # A German date ends with a point of its own.
-        return words.format(**values).replace("..", ".")
+        return words.format(**values) if values else words
 
     def local(self, when: datetime) -> datetime:
         """Return an instant in the reader's zone."""
@@ -63,10 +66,7 @@ class Say:
 
         Dates of failure are days at the machine, the same for every reader: name its zone.
         """
-        local = when.astimezone(ZoneInfo(zone or self.zone))
-        year = "" if local.year == self.local(self.now).year else " y"
-        pattern = "EEE, d. MMM" if self.language == "de" else "EEE d MMM"
-        return format_date(local, pattern + year, locale=self.locale)
+        return self.reading.day(when, zone)
 
     def moment(self, when: datetime) -> str:
         """Return day and time, such as Tue 13 Oct, 16:05 or today, 16:05."""

@@ -84,7 +84,7 @@ def test_days_are_days_of_the_reader_or_the_machine():
     when = datetime(2026, 10, 12, 23, 30, tzinfo=UTC)
     assert EN.day(when) == "Tue 13 Oct"
     assert EN.day(when, "America/Chicago") == "Mon 12 Oct"
-    assert DE.day(when) == "Di., 13. Okt."
+    assert DE.day(when) == "Di 13. Okt"
     assert EN.day(when.replace(year=2027)).endswith("2027")
 
 
