@@ -17,6 +17,9 @@ from bridge.model.samples import Frame
 
 STATE_ROWS = 24
 """A state says nothing before it was visited for so many rows."""
+LATE_ROWS = 72
+"""One met after commissioning, when its mistakes could alarm, before so many; it goes on learning
+until four times that."""
 CLIP = 3.0
 """Deviations count as at most so many spreads in what is learned."""
 ABS_TO_SD = 1.2533
@@ -94,7 +97,9 @@ def update(config: ChainConfig, state: BaselineState, frame: Frame, out: ChainOu
     spread = np.maximum(ABS_TO_SD * dev, _floor(state, at, value, there))
     centre = loc + state.follow[at]
     off = np.where(there, residual - centre, 0.0)
-    told = known & (visits >= STATE_ROWS)
+    # A state met in commissioning speaks early; one met later could alarm by its own noise.
+    enough = np.where(rows <= config.commissioning_rows, STATE_ROWS, LATE_ROWS)
+    told = known & (visits >= np.minimum(enough, config.commissioning_rows // 2))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         z = np.clip(np.nan_to_num(off / spread), -Z_MAX, Z_MAX)
     out.z[...] = np.where(told[:, None] & config.scored, z, 0.0)
@@ -141,7 +146,7 @@ def _learn(
     visits = state.visits[where]
     whole = config.commissioning_rows
     young = rows <= whole
-    fresh = known & (young | (visits < max(STATE_ROWS, min(whole, 2 * STATE_ROWS))))
+    fresh = known & (young | (visits < min(4 * LATE_ROWS, whole // 2)))
     early = (visits < STATE_ROWS)[:, None]
     clipped = np.where(early, off, np.clip(off, -CLIP * spread, CLIP * spread))
     gain = np.where(fresh, 1.0 / (visits + 1.0), 0.0)[:, None]

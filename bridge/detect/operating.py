@@ -3,8 +3,8 @@
 Two things are learned from the settings during commissioning. *States*: clusters of settings,
 found as they come (a setting far from every known state founds one, up to `STATES`); signals
 get a location and a spread in each. *Response*: a regression of every signal on the settings,
-their squares and two lagged copies (a warm bearing answers late), by normal equations that are
-solved three times during the first half of commissioning and then stand. Settings of a kind
+their squares and two lagged copies (a warm bearing answers late), while the machine is not at rest
+(what stands still jumps, and no curve should bend for it), by normal equations that are solved three times during the first half of commissioning and then stand. Settings of a kind
 never met are state -1: learning, not anomalous.
 """
 
@@ -25,9 +25,15 @@ REST = 0.04
 """All settings below this share of their largest magnitude: the machine is at rest."""
 LAGS = (1.0 / 4.0, 1.0 / 16.0)
 """Gains of the lagged copies: about four and sixteen rows."""
-RIDGE = 1e-4
+WARM_ROWS = 16
+"""After a rest a machine warms up: so many rows still count as rest."""
+RIDGE = 1e-6
 SOLVE_AT = (0.125, 0.25, 0.5)
 """Shares of commissioning at which the response is solved."""
+LEVERAGE = 0.05
+"""Variance of what the response predicts, in noise variances, from which it is unsure ..."""
+LEVERAGE_TIMES = 4.0
+"""... or this many times that of the rows it was learned from, where these were few."""
 RICH = 3
 """More settings than this get no squares and no lags: the rows would not suffice."""
 
@@ -50,12 +56,16 @@ class OperatingState:
         Settings of each state.
     used : NDArray[np.int32], shape (n,)
         States founded.
+    warm : NDArray[np.int32], shape (n,)
+        Rows since the last rest.
     laid : NDArray[np.float64], shape (n, s)
         Range of the settings when the states were last begun anew.
     gram : NDArray[np.float64], shape (n, f, f)
         Sum of products of the features.
     cross : NDArray[np.float64], shape (n, k, f)
         Sum of products of features and readings.
+    inverse : NDArray[np.float64], shape (n, f, f)
+        Inverse of `gram` at the last solution; zeros before.
     response : NDArray[np.float64], shape (n, k, f)
         Coefficients; zeros before the first solution.
     ref : NDArray[np.float64], shape (n, k)
@@ -70,9 +80,11 @@ class OperatingState:
     lag: Wide
     centre: Wide
     used: NDArray[np.int32]
+    warm: NDArray[np.int32]
     laid: Wide
     gram: Wide
     cross: Wide
+    inverse: Wide
     response: Wide
     ref: Wide
 
@@ -96,9 +108,11 @@ def init(config: ChainConfig, n: int) -> OperatingState:
         lag=np.zeros((n, s, len(LAGS))),
         centre=np.zeros((n, STATES, s)),
         used=np.zeros(n, np.int32),
+        warm=np.full(n, WARM_ROWS, np.int32),
         laid=np.zeros((n, s)),
         gram=np.zeros((n, f, f)),
         cross=np.zeros((n, k, f)),
+        inverse=np.zeros((n, f, f)),
         response=np.zeros((n, k, f)),
         ref=np.full((n, k), np.nan),
     )
@@ -144,7 +158,9 @@ def _features(config: ChainConfig, state: OperatingState, at: Rows, value: Wide)
         fresh = np.isnan(old)[:, :, None]
         lag = np.where(fresh, u[:, :, None], lag + np.array(LAGS) * (u[:, :, None] - lag))
         state.lag[at] = lag
-        columns += [u * u, *(lag[:, :, each] for each in range(len(LAGS)))]
+        # Lags as what is still to come: at rest in a level they are nothing, so that the ridge
+        # gives a signal without lag none, and the response to a level is not shared among copies.
+        columns += [u * u, *(lag[:, :, each] - u for each in range(len(LAGS)))]
     return np.concatenate(columns, axis=1)
 
 
@@ -188,14 +204,17 @@ def _assign(state: OperatingState, at: Rows) -> NDArray[np.int32]:
 
 
 def _rest(state: OperatingState, at: Rows) -> Flags:
-    """Say which machines are at rest: every setting near nothing, and it was not always so."""
+    """Say which machines are at rest, or were a moment ago: every setting near nothing."""
     most = np.maximum(np.abs(state.low[at]), np.abs(state.high[at]))
     with np.errstate(invalid="ignore"):
         still = (np.abs(state.setting[at]) <= REST * most) & (most > 0.0)
     # A setting that stands at nothing for ever explains nothing; the others decide.
     moved = most > 0.0
-    resting: Flags = np.all(still | ~moved, axis=1) & np.any(moved, axis=1)
-    return resting
+    resting = np.all(still | ~moved, axis=1) & np.any(moved, axis=1)
+    warm = np.where(resting, 0, np.minimum(state.warm[at] + 1, WARM_ROWS))
+    state.warm[at] = warm
+    cold: Flags = warm < WARM_ROWS
+    return cold
 
 
 def _respond(
@@ -207,28 +226,59 @@ def _respond(
 ) -> None:
     """Learn and apply the response of the signals to the settings."""
     features, value, ref, rows = seen
-    response = state.response[at]
-    explained = np.zeros_like(value)
-    # One feature after the other: the order of additions is the same for any number of assets.
-    for each in range(features.shape[1]):
-        explained += response[:, :, each] * features[:, each, None]
-    whole = config.commissioning_rows
-    last = max(int(SOLVE_AT[-1] * whole), 1)
+    explained = _explain(state.response[at], features)
+    last = max(int(SOLVE_AT[-1] * config.commissioning_rows), 1)
+    row = np.arange(state.rows.size, dtype=np.int32)[at]
+    y = np.where(np.isnan(value), explained, value - ref)
     learning = rows <= last
     if learning.any():
-        row = np.flatnonzero(learning)
-        here = row if not isinstance(at, slice) else row + at.start
-        here = here if isinstance(at, slice) else at[row]
-        phi = features[row]
-        y = np.where(np.isnan(value), explained, value - ref)[row]
+        # Before the first solution there is nothing to put in a missing reading's place.
+        gap = (np.isnan(value) & np.isfinite(ref)).any(axis=1)
+        # Nor is there anything to learn while every setting still stands at nothing.
+        alive = (state.high[at] > 0.0).any(axis=1) | (state.low[at] < 0.0).any(axis=1)
+        usable = learning & alive & ~out.resting & ~(gap & (state.inverse[at, 0, 0] == 0.0))
+        here, phi = row[usable], features[usable]
         state.gram[here] += phi[:, :, None] * phi[:, None, :]
-        state.cross[here] += np.nan_to_num(y)[:, :, None] * phi[:, None, :]
-        due = solved(config, rows[row])
+        state.cross[here] += np.nan_to_num(y[usable])[:, :, None] * phi[:, None, :]
+        due = learning & solved(config, rows)
         if due.any():
-            now = here[due]
+            now = row[due]
             state.response[now] = solve(state.gram[now], state.cross[now])
+            eye = np.broadcast_to(np.eye(features.shape[1]), state.gram[now].shape)
+            state.inverse[now] = solve(state.gram[now], np.ascontiguousarray(eye))
+    if not learning.all():
+        direction = _explain(state.inverse[at], features)
+        leverage = _explain(direction[:, None, :], features)[:, 0]
+        unsure = leverage > max(LEVERAGE, LEVERAGE_TIMES * features.shape[1] / last)
+        unsure &= ~learning & ~out.resting
+        if unsure.any():
+            out.state[unsure] = -1
+            some = (direction[unsure], leverage[unsure], (y - explained)[unsure])
+            _teach(state, row[unsure], some)
     explained[:, config.explaining] = 0.0
     out.location += explained
+
+
+def _explain(response: Wide, features: Wide) -> Wide:
+    """Return response times features, shape (n, k), one feature after the other.
+
+    The order of additions is then the same for any number of assets.
+    """
+    explained = np.zeros(response.shape[:2])
+    for each in range(features.shape[1]):
+        explained += response[:, :, each] * features[:, each, None]
+    return explained
+
+
+def _teach(
+    state: OperatingState, row: NDArray[np.int32], seen: tuple[Wide, Wide, Wide]
+) -> None:
+    """Fold one row into response and inverse by recursive least squares (Sherman-Morrison)."""
+    direction, leverage, error = seen
+    gain = direction / (1.0 + leverage)[:, None]
+    error = np.nan_to_num(error)
+    state.response[row] += error[:, :, None] * gain[:, None, :]
+    state.inverse[row] -= gain[:, :, None] * direction[:, None, :]
 
 
 def solved(config: ChainConfig, rows: NDArray[np.int64]) -> Flags:

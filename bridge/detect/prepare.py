@@ -91,7 +91,7 @@ def update(config: ChainConfig, state: PrepareState, frame: Frame, out: ChainOut
     stuck = _stuck(state, at, (value, there), rows) & there & config.scored
     quality[stuck] = Quality.STUCK
     there &= ~stuck
-    spike = _spikes(state, at, (value, there), rows) & config.scored
+    spike = _spikes(state, at, (value, there, ~config.scored), rows) & config.scored
     quality[spike] = Quality.SPIKE
     out.adjusted[...] = np.where(there & ~spike, value, np.nan)
 
@@ -122,11 +122,11 @@ def _stuck(
 def _spikes(
     state: PrepareState,
     at: slice | NDArray[np.int32],
-    reading: tuple[Wide, NDArray[np.bool_]],
+    reading: tuple[Wide, NDArray[np.bool_], NDArray[np.bool_]],
     rows: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
     """Hold back a step far beyond the usual for one row; a second one confirms it."""
-    value, there = reading
+    value, there, settings = reading
     last, doubt, step = state.last[at], state.doubt[at], state.step[at]
     move = np.abs(value - last)
     limit = SPIKE_STEPS * step
@@ -134,7 +134,9 @@ def _spikes(
     with np.errstate(invalid="ignore"):
         far = (move > limit) & (limit > 0.0) & ~early
         confirmed = np.abs(value - doubt) <= np.maximum(limit, 0.5 * np.abs(doubt - last))
-    spike = there & far & ~confirmed
+    # When a setting jumps, what follows it may: that is an answer, not a spike.
+    asked = (there & far)[:, settings].any(axis=1)
+    spike = there & far & ~confirmed & ~asked[:, None]
     believed = there & ~spike
     known = believed & np.isfinite(move)
     with np.errstate(invalid="ignore"):

@@ -30,8 +30,10 @@ REFERENCE = 2.0
 """Deviations of block means below so many own deviations count against the sum."""
 MATERIAL = 0.5
 """A mean that moved by less than this share of the usual spread is no change at all ..."""
-MATERIAL_NOISE = 0.7
-"""... nor is noise that grew by less than a factor of two in its square."""
+MATERIAL_NOISE = 1.4
+"""... nor is noise that grew by less than a factor of two."""
+ALONE = 0.6
+"""Share of the limit that one block alone can add: a lasting change shows in two at least."""
 CLIP_Z = 8.0
 BLOCKS_MIN = 6
 STUDENT = 4.5
@@ -182,6 +184,7 @@ def _follow(
     off = np.where(there, value - mean, 0.0)
     u = np.where(np.abs(off) >= material, off / (sd * sure), 0.0)
     h = limit(config) * length
+    u = np.clip(u, -REFERENCE - ALONE * h, REFERENCE + ALONE * h)
     known = there & (blocks >= BLOCKS_MIN)
     up, down = state.up[slot], state.down[slot]
     up = np.where(known, np.clip(up + u - REFERENCE, 0.0, CAP * h), up)
