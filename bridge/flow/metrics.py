@@ -14,6 +14,11 @@ class Metrics:
     def __init__(self) -> None:
         registry = CollectorRegistry()
         self.registry = registry
+        self._add_intake(registry)
+        self._add_fill(registry)
+        self._add_work(registry)
+
+    def _add_intake(self, registry: CollectorRegistry) -> None:
         self.messages = Counter(
             "bridge_messages", "Messages received.", ["source"], registry=registry
         )
@@ -36,6 +41,8 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+
+    def _add_fill(self, registry: CollectorRegistry) -> None:
         self.queue_length = Gauge(
             "bridge_queue_length", "Now in a queue.", ["queue"], registry=registry
         )
@@ -65,6 +72,8 @@ class Metrics:
             "Messages the broker says it dropped.",
             registry=registry,
         )
+
+    def _add_work(self, registry: CollectorRegistry) -> None:
         self.detections = Counter(
             "bridge_detections", "Detections, by type.", ["type"], registry=registry
         )

@@ -15,6 +15,34 @@ COUNT = 12_000
 KILLS = 6
 
 
+async def journalled(command: list[str], folder: Path) -> tuple[set[tuple[int, int]], int]:
+    """Run intake until the journal has all; give what it has, and how many with repetitions."""
+    found: set[tuple[int, int]] = set()
+    total = 0
+    process = await asyncio.create_subprocess_exec(
+        *command, "1000000000", str(folder), cwd=ROOT
+    )
+    try:
+        async with (
+            await SqliteJournal.open(folder / "journal.db") as journal,
+            asyncio.timeout(60),
+        ):
+            after = 0
+            while len(found) < COUNT:
+                await journal.wait(after, timeout_s=1.0)
+                for record in await journal.read(after):
+                    samples = blob.decode(record.body)
+                    found.update(
+                        zip(samples.signal.tolist(), samples.t_ns.tolist(), strict=True)
+                    )
+                    total += len(samples)
+                    after = record.offset
+    finally:
+        process.kill()
+        await process.wait()
+    return found, total
+
+
 async def test_nothing_is_lost(mosquitto: Mosquitto, tmp_path: Path) -> None:
     """After several kills every sample is in the journal, with its time, at least once."""
     name = secrets.token_hex(4)
@@ -42,28 +70,6 @@ async def test_nothing_is_lost(mosquitto: Mosquitto, tmp_path: Path) -> None:
             await process.wait()
     assert sending.result().acknowledged == COUNT
 
-    found: set[tuple[int, int]] = set()
-    total = 0
-    process = await asyncio.create_subprocess_exec(
-        *command, "1000000000", str(tmp_path), cwd=ROOT
-    )
-    try:
-        async with (
-            await SqliteJournal.open(tmp_path / "journal.db") as journal,
-            asyncio.timeout(60),
-        ):
-            after = 0
-            while len(found) < COUNT:
-                await journal.wait(after, timeout_s=1.0)
-                for record in await journal.read(after):
-                    samples = blob.decode(record.body)
-                    found.update(
-                        zip(samples.signal.tolist(), samples.t_ns.tolist(), strict=True)
-                    )
-                    total += len(samples)
-                    after = record.offset
-    finally:
-        process.kill()
-        await process.wait()
+    found, total = await journalled(command, tmp_path)
     assert len(found) == COUNT
     assert total < 2 * COUNT
