@@ -4,13 +4,12 @@ All calls may raise `UnavailableError` (the world's fault: wait and retry). Noth
 SQL, MQTT or HTTP.
 """
 
+from bridge.flow.ports.demo import Demo, DemoState
 from bridge.flow.ports.records import (
     CaseFilter,
     CatalogStore,
     Channel,
     Decision,
-    Demo,
-    DemoState,
     DeskStore,
     Identity,
     Inbox,
