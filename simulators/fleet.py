@@ -72,7 +72,7 @@ class FleetOptions:
     start_ns: int = 0
     every_s: int = 300
     faults: bool = True
-    fail_days: tuple[float, ...] = (24.0, 26.5, 29.0)
+    fail_days: tuple[float, ...] = (26.0, 28.5, 31.0)
 
 
 def soon_after(history_days: float) -> tuple[float, ...]:
@@ -82,7 +82,7 @@ def soon_after(history_days: float) -> tuple[float, ...]:
     Nothing is planned before a fleet has been in order for a week.
     """
     end = max(history_days, 18.0)
-    return (end + 3.0, end + 5.5, end + 8.0)
+    return (end + 5.0, end + 7.5, end + 10.0)
 
 
 @dataclass(slots=True)

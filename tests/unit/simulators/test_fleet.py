@@ -114,8 +114,8 @@ def test_something_fails_soon_after_the_history(seed: int) -> None:
     )
     assert len({sample.machines[asset].model for _, asset in planned}) == 3
     assert {asset for _, asset in planned} <= set(sample.active(end_ns))
-    assert planned[0][0] > end_ns + 2 * DAY_NS
-    assert planned[-1][0] < end_ns + 9 * DAY_NS
+    assert planned[0][0] > end_ns + 4 * DAY_NS
+    assert planned[-1][0] < end_ns + 11 * DAY_NS
     for _, asset in planned:
         assert sample.machine_faults[asset].first.onset_ns > START_NS + 8 * DAY_NS
 
