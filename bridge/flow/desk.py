@@ -192,6 +192,8 @@ class _TenantDesk:
         store, options = self._wiring.store, self._wiring.options
         await store.acquire(self._tenant)
         await self._fold()
+        # Before the first input: what came while no desk ran is decided by the newest catalog.
+        await self._adopt()
         while True:
             # One at a time while an input is suspect, so that it fails alone.
             limit = 1 if self._failures else options.batch
@@ -200,7 +202,8 @@ class _TenantDesk:
                 await self._work(inputs)
             await self._tick()
             if not inputs:
-                await self._adopt()
+                if time.monotonic() - self._looked_s >= options.look_every_s:
+                    await self._adopt()
                 await store.wait(self._tenant, timeout_s=options.idle_s)
 
     async def _fold(self) -> None:
@@ -266,15 +269,11 @@ class _TenantDesk:
 
     async def _adopt(self) -> None:
         """Adopt the newest catalog where its input never came: who stored it died too early."""
-        if time.monotonic() - self._looked_s < self._wiring.options.look_every_s:
-            return
         self._looked_s = time.monotonic()
         latest = await self._wiring.catalogs.latest(self._tenant)
         present = self._state.catalog_version
         if latest is None or latest[0] == present:
             return
-        if await self._wiring.store.next_inputs(self._tenant, limit=1):
-            return  # it may be among these
         version, catalog = latest
         await self._apply(
             CatalogChanged(

@@ -264,6 +264,16 @@ async def test_catalog_nobody_told_of(url: str) -> None:
         assert [each.event.type for each in events].count("catalog-adopted") == 1
 
 
+async def test_first_inputs_meet_the_catalog(url: str) -> None:
+    """What was detected before the desk ran is decided by the catalog that is there by then."""
+    async with await Records.open(url) as records:
+        await records.inbox.submit(predicted())
+        await records.catalogs.put(CATALOG)
+    async with desk(url) as running:
+        await running.ask(predicted())
+        assert (await only_case(running.records)).engineering.owner == "ada"
+
+
 async def test_second_desk_is_a_conflict(url: str) -> None:
     """A second desk on the same tenant ends with a conflict that the supervisor can read."""
     async with desk(url) as running:
