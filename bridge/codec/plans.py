@@ -123,6 +123,8 @@ class Columns:
         Raw time of each row, in the unit of its plan.
     plans : list of int
         Plan of each row.
+    untyped : bool
+        Whether some values are of types that nobody has looked at yet.
     letters, refused : list of DeadLetter, dict
         What was refused, and how often by reason.
     """
@@ -130,6 +132,7 @@ class Columns:
     values: list[object] = field(default_factory=list)
     times: list[object] = field(default_factory=list)
     plans: list[int] = field(default_factory=list)
+    untyped: bool = False
     letters: list[DeadLetter] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
 
@@ -145,7 +148,7 @@ class Columns:
             return {}
         plan = np.array(self.plans, dtype=np.int64)
         t_ns = _instants(self.times, plans.scale[plan])
-        value = _numbers(self.values)
+        value = _numbers(self.values, untyped=self.untyped)
         if t_ns is None or value is None:
             return None
         count = plans.count[plan]
@@ -168,9 +171,9 @@ class Columns:
         return split
 
 
-def _numbers(raw: list[object]) -> Values | None:
+def _numbers(raw: list[object], *, untyped: bool) -> Values | None:
     # numpy would take "1.5" for a number, so types come first; None becomes NaN.
-    if not set(map(type, raw)) <= _NUMBERS:
+    if untyped and not set(map(type, raw)) <= _NUMBERS:
         return None
     try:
         value = np.array(raw, dtype=np.float64)

@@ -3,13 +3,24 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
+from typing import Any, Protocol, cast
+
+import msgspec
 
 from bridge.codec.payloads import Fault, Mapping, name_fault
+from bridge.codec.topics import Place
 
 TOPICS_MAX = 500_000
 """Beyond this many topics what was learned is forgotten and learned again."""
 
 Pick = Callable[[dict[str, object]], Iterable[object]]
+
+
+class Typed(Protocol):
+    """A message whose time and signals stand where the mapping says."""
+
+    time: float
+    signals: dict[str, object]
 
 
 @dataclass(slots=True)
@@ -29,6 +40,9 @@ class Route:
         receipt.
     has_lane : bool
         Whether its payloads are simple enough.
+    decode : callable or None
+        Reads a payload into `Typed` where the shape is known beforehand and all signals are
+        taken: what is not asked for is then never made into objects.
     apart : frozenset of str
         Keys beside the signals that are no signals.
     lane : dict
@@ -43,6 +57,7 @@ class Route:
     key: str | None
     time_key: str | None
     has_lane: bool
+    decode: Callable[[bytes], Typed] | None
     apart: frozenset[str]
     lane: dict[tuple[str, ...], tuple[int, Pick | None]] = field(default_factory=dict)
 
@@ -75,7 +90,7 @@ class Routes:
     """
 
     def __init__(self, mappings: Sequence[Mapping]) -> None:
-        self._mappings = tuple(mappings)
+        self._mappings = [(mapping, _typed_decoder(mapping)) for mapping in mappings]
         self.known: dict[str, Route] = {}
 
     @property
@@ -92,7 +107,7 @@ class Routes:
         route = self.known.get(topic)
         if route is not None:
             return route
-        for mapping in self._mappings:
+        for mapping, decode in self._mappings:
             place = mapping.template.match(topic)
             if place is None:
                 continue
@@ -105,21 +120,21 @@ class Routes:
                 fault = name_fault(kind, name) if name is not None else None
                 if fault is not None:
                     return fault
-            route = _route(mapping, tenant, place.asset, place.signal, place.gateway)
+            route = _route(mapping, decode, place, tenant)
             self.known[topic] = route
             return route
         return Fault("wrong-topic", "no mapping fits this topic")
 
 
 def _route(
-    mapping: Mapping, tenant: str, asset: str | None, signal: str | None, gateway: str | None
+    mapping: Mapping, decode: Callable[[bytes], Typed] | None, place: Place, tenant: str
 ) -> Route:
     key = mapping.signals_key if mapping.shape == "key" else None
     time_key = mapping.time_key
     has_lane = (
         mapping.format == "json"
         and mapping.shape in ("root", "key")
-        and asset is not None
+        and place.asset is not None
         and "." not in (key or "")
         and "." not in (time_key or "")
         and (time_key is None or mapping.time_unit != "iso")
@@ -128,5 +143,21 @@ def _route(
     if key is None and time_key is not None:
         apart.add(time_key)
     return Route(
-        mapping, tenant, asset, signal, gateway, key, time_key, has_lane, frozenset(apart)
-    )
+        mapping, tenant, place.asset, place.signal, place.gateway, key, time_key, has_lane,
+        decode if has_lane else None, frozenset(apart),
+    )  # fmt: skip
+
+
+def _typed_decoder(mapping: Mapping) -> Callable[[bytes], Typed] | None:
+    if mapping.shape != "key" or mapping.ignore or mapping.time_key == mapping.signals_key:
+        return None
+    fields: list[tuple[str, Any]] = [("signals", dict[str, float | bool | None])]
+    rename = {"signals": mapping.signals_key}
+    if mapping.time_key is not None:
+        fields.append(("time", int | float))
+        rename["time"] = mapping.time_key
+    try:
+        kind = msgspec.defstruct("Typed", fields, rename=rename, gc=False)
+    except ValueError:  # a key with quotes in it
+        return None
+    return cast("Callable[[bytes], Typed]", msgspec.json.Decoder(kind).decode)

@@ -32,7 +32,7 @@ from bridge.codec.payloads import (
 )
 from bridge.codec.plans import Columns, Plans
 from bridge.codec.routes import Route, Routes
-from bridge.codec.times import NS_PER_UNIT
+from bridge.codec.times import NS_PER_UNIT, instant_ns
 from bridge.model.errors import PayloadError
 from bridge.model.samples import DeadLetter, Messages, Samples
 from bridge.model.slots import SlotTable
@@ -144,10 +144,16 @@ class TelemetryDecoder:
         for topic, payload in zip(messages.topics, messages.payloads, strict=True):
             try:
                 route = routes[topic]
-                document = _loads(payload)
-                signals = document if route.key is None else document[route.key]
+                if route.decode is not None:
+                    typed = route.decode(payload)
+                    signals = typed.signals
+                    time = receive_ns if route.time_key is None else typed.time
+                else:
+                    document = _loads(payload)
+                    signals = document if route.key is None else document[route.key]
+                    time = receive_ns if route.time_key is None else document[route.time_key]
+                    columns.untyped = True
                 plan, pick = route.lane[tuple(signals)]
-                time = receive_ns if route.time_key is None else document[route.time_key]
                 picked = signals.values() if pick is None else pick(signals)
             except _UNEXPECTED:
                 self._read_carefully(topic, payload, receive_ns, columns)
@@ -185,7 +191,7 @@ class TelemetryDecoder:
             )
             return Parsed()
         try:
-            parsed = PARSERS[route.mapping.format](
+            parsed = _typed(payload, route) or PARSERS[route.mapping.format](
                 payload, route.mapping, receive_ns, self.limits
             )
         except PayloadError as error:
@@ -244,10 +250,13 @@ class TelemetryDecoder:
     def _open_lane(self, payload: bytes, route: Route) -> None:
         """Keep what the careful way found for these keys, so that the lane knows them."""
         try:
-            document = _loads(payload)
+            if route.decode is not None:
+                signals = route.decode(payload).signals
+            else:
+                document = _loads(payload)
+                signals = document if route.key is None else document[route.key]
         except _UNEXPECTED:
             return  # such as NaN under a key that is ignored
-        signals = document if route.key is None else document[route.key]
         keys = [key for key in signals if key not in route.apart]
         assert route.asset is not None
         slots = [
@@ -267,6 +276,20 @@ class TelemetryDecoder:
         return DeadLetter(
             tenant, topic, kept, faults[0].reason, told[:_DETAIL_LEN_MAX], receive_ns
         )
+
+
+def _typed(payload: bytes, route: Route) -> Parsed | None:
+    """Read a payload as the lane does, so that both take the same; None where it cannot."""
+    if route.decode is None:
+        return None
+    try:
+        document = route.decode(payload)
+    except _UNEXPECTED:
+        return None
+    time = None
+    if route.time_key is not None:
+        time = instant_ns(document.time, route.mapping.time_unit)
+    return Parsed([Reading(time, document.signals)])
 
 
 def number(raw: object) -> float | None:

@@ -254,6 +254,20 @@ def test_dotted_paths_and_time_of_receipt() -> None:
     assert one(bare, "e/m1", {"a": 1}) == ([("default", "m1", "a", RECEIVE_NS, 1.0)], [])
 
 
+@pytest.mark.parametrize("key", ['a"b', "a\\b", "ts"])
+def test_keys_that_are_odd(key: str) -> None:
+    """Quotes in a key, or one key for time and signals, change nothing but the speed."""
+    mapping = Mapping("q/{asset}", time_key="ts", shape="key", signals_key=key)
+    expected = ([], ["bad-time"]) if key == "ts" else ([("default", "m1", "a", T_NS, 1.0)], [])
+    assert one(mapping, "q/m1", {"ts": T_MS, key: {"a": 1}}) == expected
+
+
+def test_text_that_nobody_asked_for() -> None:
+    """Bad text beside the signals is treated alike by the careful way and the lane."""
+    body = b'{"ts": 1800000000000, "machine": "\xff", "values": {"a": 1}}'
+    one(KEYED, "plant/m1/t", body)
+
+
 def test_signal_of_the_topic() -> None:
     """A topic's signal is the name of the key `value`, and the family of other keys."""
     mapping = Mapping("j/{asset}/{signal}", time_key="ts")
