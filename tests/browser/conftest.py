@@ -88,6 +88,6 @@ def seat(console: Console, browser: Browser) -> Iterator[Seat]:
 
 
 def _complain(console: Console, kind: str, text: str) -> None:
-    # A request that fails because the test cut the line or the desk refused is what the test is about.
+    # A request fails where the test cuts the line or the desk refuses: no complaint.
     if kind in {"error", "warning"} and "Failed to load resource" not in text:
         console.complaints.append(text)

@@ -1,4 +1,4 @@
-"""Run the console on fakes, to look at pages while working on them: `python -m tests.browser.devserver`."""
+"""Run the console on fakes: `python -m tests.browser.devserver`, then look at its pages."""
 
 import argparse
 

@@ -1,11 +1,13 @@
-"""Photograph the console on a phone and on a desk: `python -m tests.browser.screenshots URL FOLDER`.
+"""Photograph the console on a phone and on a desk.
 
-The pages may come from a running demo or from `tests.browser.devserver`. With `--readme FILE` the
-case page alone goes into that file, as the README shows it.
+`python -m tests.browser.screenshots URL FOLDER`, where URL is a running demo's or that of
+`tests.browser.devserver`. With `--readme FILE` the case page alone goes into that file, as the
+README shows it.
 """
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -50,7 +52,7 @@ def photograph(browser: Browser, name: str, options: argparse.Namespace) -> None
     page.on(
         "console", lambda message: tell(said, f"{name} {message.type} {message.text[:300]}")
     )
-    page.on("pageerror", lambda error: print(name, "error", error))
+    page.on("pageerror", lambda error: tell(said, f"{name} error {error}"))
     page.goto(f"{options.url}/signin")
     save(page, options.folder / f"{name}-signin.png")
     sit(page, options.seat)
@@ -76,10 +78,10 @@ def photograph(browser: Browser, name: str, options: argparse.Namespace) -> None
 
 
 def tell(said: set[str], text: str) -> None:
-    """Print what the browser's console says, each thing once and not without end."""
+    """Write what the browser's console says, each thing once and not without end."""
     if text not in said and len(said) < 20:
         said.add(text)
-        print(text)
+        sys.stdout.write(text + "\n")
 
 
 def sit(page: Page, seat: str) -> None:

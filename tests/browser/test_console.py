@@ -7,25 +7,35 @@ from playwright.sync_api import Page, Route, expect
 
 PAGES = ["/inbox", "/inbox?tab=all", "/cases/C-2041", "/fleet", "/assets/HX450-0173", "/api"]
 NAMELESS = """() => {
-  const name = (e) => e.getAttribute('aria-label') || e.labels?.[0]?.textContent || e.textContent || e.title || '';
-  return [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
-    .filter((e) => !name(e).trim()).map((e) => e.outerHTML.slice(0, 120));
+  const name = (e) => [e.ariaLabel, e.labels?.[0]?.textContent, e.textContent, e.title]
+    .find((text) => text?.trim());
+  return [...document.querySelectorAll('a, button, input, select, textarea, summary')]
+    .filter((e) => e.type !== 'hidden' && !name(e)).map((e) => e.outerHTML.slice(0, 120));
 }"""
 UNLEVEL = """() => {
-  const levels = [...document.querySelectorAll('h1, h2, h3')].filter((e) => !e.closest('dialog')).map((e) => Number(e.tagName[1]));
+  const levels = [...document.querySelectorAll('h1, h2, h3')]
+    .filter((e) => !e.closest('dialog')).map((e) => Number(e.tagName[1]));
   return levels.filter((level, at) => at && level > levels[at - 1] + 1);
 }"""
 CONTRAST = """() => {
-  const lum = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
+  const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+  const weigh = (sum, v, at) => sum + linear(v / 255) * [0.2126, 0.7152, 0.0722][at];
+  const luminance = (color) => color.slice(0, 3).reduce(weigh, 0);
   const rgb = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
-  const behind = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c.length && (c.length < 4 || c[3] === 1)) return c; } return [255, 255, 255]; };
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const color = rgb(getComputedStyle(e).backgroundColor);
+      if (color.length && (color.length < 4 || color[3] === 1)) return color;
+    }
+    return [255, 255, 255];
+  };
+  const own = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.nodeValue.trim());
   const bad = new Set();
   for (const e of document.querySelectorAll('main *, header *, .demo *')) {
-    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.nodeValue.trim()) || !e.offsetParent || e.closest('.plot')) continue;
-    const [a, b] = [lum(rgb(getComputedStyle(e).color)), lum(behind(e))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) bad.add(`${e.tagName}.${e.className} ${ratio.toFixed(2)} ${e.textContent.trim().slice(0, 30)}`);
+    if (!own(e) || !e.offsetParent || e.closest('.plot')) continue;
+    const pair = [luminance(rgb(getComputedStyle(e).color)), luminance(behind(e))];
+    const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    if (ratio < 4.5) bad.add(`${e.tagName}.${e.className} ${ratio.toFixed(2)}`);
   }
   return [...bad];
 }"""
@@ -44,7 +54,7 @@ def confirm(page: Page, text: str) -> None:
 
 
 def test_from_the_inbox_to_an_act(console, seat):
-    """A case is opened from the inbox, acted on, and shows the act in its timeline without a reload."""
+    """A case opened from the inbox shows an act in its timeline without a reload."""
     page = seat("engineer")
     page.get_by_role("link", name=re.compile("Plastics North · Line 3")).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Plastics North · Line 3")
@@ -57,8 +67,8 @@ def test_from_the_inbox_to_an_act(console, seat):
     assert acted(console, "confirm-finding")[0].by == "fe-1"
 
 
-def test_the_other_side_sees_it_live(console, seat):
-    """What the engineer does shows at the account manager within five seconds, focus and scroll kept."""
+def test_the_other_side_sees_it_live(seat):
+    """What the engineer does shows at the manager within 5 s; focus and scroll are kept."""
     manager = seat("account-manager", path="/cases/C-2041")
     expect(manager.get_by_text("Finding not confirmed yet")).to_be_visible()
     button = manager.get_by_role("button", name="Close the case")
@@ -71,7 +81,7 @@ def test_the_other_side_sees_it_live(console, seat):
     assert manager.evaluate("scrollY") > 300
 
 
-def test_the_inbox_moves_by_itself(console, seat):
+def test_the_inbox_moves_by_itself(seat):
     """A row leaves the list of what waits for others once the other side has moved."""
     manager = seat("account-manager", path="/inbox?tab=waiting")
     expect(manager.locator(".row", has_text="C-2041")).to_be_visible()
@@ -81,7 +91,7 @@ def test_the_inbox_moves_by_itself(console, seat):
 
 
 def test_an_act_survives_a_lost_connection(console, seat):
-    """Without a connection an act is kept, the page says so, and it is sent once when it is back."""
+    """Without a connection an act is kept, said so, and sent once when it is back."""
     page = seat("engineer", path="/cases/C-2041")
     page.context.set_offline(True)
     confirm(page, "race mark")
@@ -124,7 +134,7 @@ def test_a_lost_answer_makes_no_second_act(console, seat):
     assert len(acted(console, "confirm-finding")) == 1
 
 
-def test_a_draft_comes_back(console, seat):
+def test_a_draft_comes_back(seat):
     """What was typed and not sent is there again after the page was loaded anew."""
     page = seat("engineer", path="/cases/C-2041")
     page.get_by_role("button", name="False alarm").click()
@@ -147,8 +157,8 @@ def test_a_refusal_says_why(console, seat):
     expect(manager.locator(".timeline .refused")).to_contain_text("409")
 
 
-def test_by_keyboard_alone(console, seat):
-    """From the inbox through a case to an act without a mouse; the dialog gives the focus back."""
+def test_by_keyboard_alone(seat):
+    """From the inbox to an act without a mouse; a dialog gives the focus back."""
     page = seat("engineer")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -180,7 +190,6 @@ def test_the_plot_is_drawn(console, seat):
     page = seat("engineer", path="/cases/C-2041")
     page.locator("[data-plot]").scroll_into_view_if_needed()
     page.wait_for_selector("[data-drawn]")
-    assert page.locator("[data-plot] .bk-Figure").count() >= 0
     assert page.locator("[data-plot]").bounding_box()["height"] > 300
     assert console.complaints == []
 
@@ -188,7 +197,7 @@ def test_the_plot_is_drawn(console, seat):
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_sound(console, seat, width, scheme):
-    """No page scrolls sideways, has a nameless control, a skipped heading, weak contrast or an error."""
+    """No page scrolls sideways or has a nameless control, weak contrast or an error."""
     page = seat("engineer", width=width, color_scheme=scheme)
     for path in PAGES:
         page.goto(console.url + path)

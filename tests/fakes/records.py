@@ -1,6 +1,7 @@
-"""The records' ports in memory: quick stands-in for the real stores, with a toy desk behind the inbox.
+"""The records' ports in memory, with a toy desk behind the inbox.
 
-The toy desk knows only the gate and the order of the states; the real rules have tests of their own.
+The toy desk knows only the gate and the order of the states; the real rules have tests of
+their own.
 """
 
 import asyncio
@@ -148,7 +149,7 @@ class FakeViews:
 
 
 class FakeInbox:
-    """A queue whose inputs a toy desk handles at once; `roles` says who may act on which side."""
+    """A queue that a toy desk handles at once; `roles` says who may act on which side."""
 
     def __init__(self, shelf: Shelf, roles: dict[str, str]) -> None:
         self.shelf = shelf
@@ -401,7 +402,9 @@ def _side(do: str, role: str) -> Side:
     return "sales"
 
 
-def _refusal(case: Case, asked: ActRequested, role: str) -> tuple[int, str] | None:
+def _refusal(  # noqa: PLR0911 - one line per rule
+    case: Case, asked: ActRequested, role: str
+) -> tuple[int, str] | None:
     side = "engineering" if "engineer" in role else "sales" if "account" in role else ""
     if (asked.do in ENGINEERING and side != "engineering") or (
         asked.do in SALES and side != "sales"

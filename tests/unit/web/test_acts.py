@@ -67,7 +67,7 @@ def test_every_offer_passes_the_desk(change, role, _first):
 
 
 def test_every_act_has_a_form():
-    """Each act that the desk knows has a form here, whose required fields are really required."""
+    """Each act of the desk has a form, whose required fields are really required."""
     assert FIELDS.keys() == ACTS.keys()
     for do, fields in FIELDS.items():
         required = {field.name: "text" for field in fields if field.required}
@@ -80,7 +80,7 @@ def test_every_act_has_a_form():
 
 
 def test_the_gate_keeps_the_call_away():
-    """Nobody is offered to call the customer before both have confirmed, except under stop advice."""
+    """Nobody is offered the call before both have confirmed, except under stop advice."""
     assert "inform" not in names(case(), "account-manager")
     assert "inform" not in names(case(message_confirmed=True), "account-manager")
     facts = case().facts.model_copy(update={"advice": "stop"})

@@ -211,7 +211,7 @@ async def test_tasks_are_the_callers_own(api, context):
 
 
 async def test_series_are_reduced_and_named(api, context):
-    """Series come in at most so many points, and an unknown signal is named with the known ones."""
+    """Series have at most so many points; an unknown signal is named with the known."""
     mine = await bearer(context, "fe-1")
     answer = await api.get("/assets/HX450-0173/series?signals=envelope&points=50", headers=mine)
     series = answer.json()["signals"]["envelope"]
@@ -251,7 +251,7 @@ async def test_a_repair_is_recorded(api, context):
 
 
 async def test_the_catalog_is_replaced_by_operators(api, context):
-    """An operator's catalog becomes a new version, tells its changes, and reaches the desk once."""
+    """An operator's catalog becomes a version, tells its changes, reaches the desk once."""
     operator = await bearer(context, "op-1")
     found = (await api.get("/catalog", headers=operator)).json()
     catalog = found["catalog"]

@@ -10,9 +10,21 @@ from bridge.web.application import create_app
 from bridge.web.context import WebContext
 from tests.fakes.showroom import a_context
 
-PAGES = ["/inbox", "/inbox?tab=all", "/inbox?tab=closed", "/inbox?tab=waiting", "/fleet",
-         "/fleet?condition=offline", "/cases/C-2041", "/cases/C-2043", "/cases/C-2019",
-         "/assets/HX450-0173", "/assets/HX450-0174", "/assets/test-rig-9", "/api"]  # fmt: skip
+PAGES = [
+    "/inbox",
+    "/inbox?tab=all",
+    "/inbox?tab=closed",
+    "/inbox?tab=waiting",
+    "/fleet",
+    "/fleet?condition=offline",
+    "/cases/C-2041",
+    "/cases/C-2043",
+    "/cases/C-2019",
+    "/assets/HX450-0173",
+    "/assets/HX450-0174",
+    "/assets/test-rig-9",
+    "/api",
+]
 HOME = {"Origin": "http://t"}
 HTML = {"Accept": "text/html"}
 
@@ -41,7 +53,7 @@ async def sit(browser: httpx.AsyncClient, role: str) -> httpx.Response:
 @pytest.mark.parametrize("role", ["engineer", "account-manager", "coordinator", "operator"])
 @pytest.mark.parametrize("language", ["en", "de"])
 async def test_every_page_shows_to_every_role(browser, role, language):
-    """Each page renders for each role in both languages, with nothing left out of its template."""
+    """Each page renders for each role in both languages, no place of it left empty."""
     await sit(browser, role)
     await browser.post("/language", data={"language": language}, headers=HOME)
     for path in PAGES:
@@ -122,7 +134,7 @@ async def test_the_sign_in_leads_nowhere_else(browser, to):
 
 @pytest.mark.parametrize("origin", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {}])
 async def test_other_sites_cannot_act(browser, context, origin):
-    """A request with our cookie that another site's page sent is refused, on pages and on REST."""
+    """What another site's page sends with our cookie is refused, on pages and on REST."""
     await sit(browser, "engineer")
     act = await browser.post(
         "/api/v1/cases/C-2041/acts", json={"do": "acknowledge"}, headers=origin
@@ -165,7 +177,7 @@ async def test_a_part_is_only_the_live_part(browser):
     assert len(part) < len(whole)
 
 
-async def test_typed_text_is_text(browser, context):
+async def test_typed_text_is_text(browser):
     """What a person typed shows as typed and never as markup."""
     await sit(browser, "engineer")
     body = {"do": "confirm-finding", "finding": "<script>alert(1)</script>"}
@@ -179,7 +191,7 @@ async def test_the_table_and_the_plot_show_the_same_numbers(browser):
     """The healthy band of the table is the band of the plot."""
     await sit(browser, "engineer")
     page = (await browser.get("/cases/C-2041")).text
-    assert "0.27 – 0.57 g" in page
+    assert "0.27 \N{EN DASH} 0.57 g" in page
     plot = (await browser.get("/cases/C-2041/plot")).json()
     text = str(plot)
     assert "envelope [g]  58 %" in text
@@ -196,7 +208,7 @@ async def test_refused_acts_show_in_the_story(browser):
     assert "Log the call was refused (409)" in page
 
 
-async def test_the_demo_clock_obeys(browser, context):
+async def test_the_demo_clock_obeys(browser):
     """Pause, resume and speed reach the demo, and speeds beyond its range are refused."""
     await sit(browser, "engineer")
     pause = await browser.post("/demo/clock", data={"do": "pause"}, headers=HOME)

@@ -66,7 +66,7 @@ def test_no_date_stands_last():
 
 
 def test_whose_move_it_is():
-    """A side that waits for the other is not on the move; a task of somebody else is not mine."""
+    """A side that waits is not on the move; a task of somebody else is not mine."""
     case = a_case(1, "HX450-0173", place=PLACE, days=18)
     assert row(case, ENGINEER).my_move is True
     assert row(case, MANAGER).my_move is False
@@ -74,7 +74,7 @@ def test_whose_move_it_is():
 
 
 def test_the_earlier_of_two_dates_counts():
-    """One acts by the task's due time or the machine's latest safe date, whichever comes first."""
+    """One acts by the task's due time or the latest safe date, whichever comes first."""
     case = a_case(1, "HX450-0173", place=PLACE, days=18)
     assert row(case, ENGINEER).act_by == case.engineering.due
     late = case.engineering.model_copy(update={"due": case.facts.act_by + timedelta(days=1)})
