@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 from bridge.detect.state import reset_rows
 from bridge.model.samples import Slots32, Times
@@ -28,6 +28,9 @@ Wide = NDArray[np.float64]
 QUANTILES = (0.1, 0.5, 0.9)
 HALVINGS = 48
 """Bisection steps of a quantile on a log scale; they leave a relative error under 1e-12."""
+TINY, FAR = 1e-300, 1e100
+"""Bounds that keep quotients finite; the normal law is 0 or 1 long before."""
+STRENGTH_MAX = 1e3
 SPAN = (1e-6, 200.0)
 """Quantiles are sought between these multiples of the elapsed time; further away is no date."""
 
@@ -45,9 +48,9 @@ class PrognosisOptions:
         The drift may go on as it was, or slow down to these shares, equally likely.
     step_rows : int
         Rows between the looks that the noise is measured by.
-    hi_min, significance : float
-        No date below this level, or unless the rise is this many standard deviations of the
-        noise.
+    hi_min, significance, steps_min
+        No date below this level, unless the rise is this many standard deviations of the noise,
+        and seen in so many steps.
     """
 
     end_levels: tuple[float, ...] = (float(np.log(2.0)), float(np.log(3.0)), float(np.log(5.0)))
@@ -56,6 +59,7 @@ class PrognosisOptions:
     step_rows: int = 12
     hi_min: float = 0.1
     significance: float = 2.0
+    steps_min: int = 5
 
 
 @dataclass(slots=True)
@@ -83,6 +87,7 @@ class PrognosisState:
     look: Wide
     look_ns: Times
     looked: NDArray[np.int32]
+    steps: NDArray[np.int32]
     swing: Wide
     left: Wide
     end: Wide
@@ -98,8 +103,10 @@ class Trend:
         Indicator now.
     rise, elapsed_s : NDArray[np.float64]
         Rise since the floor, and how long it took.
+    steps : NDArray[np.int32]
+        Steps between looks since the floor.
     noise : NDArray[np.float64]
-        Diffusion per second: the swing since the floor over its time.
+        Diffusion per second: the variance of those steps about the mean rise, over their time.
     end : NDArray[np.float64]
         As in the state.
     """
@@ -107,6 +114,7 @@ class Trend:
     hi: Wide
     rise: Wide
     elapsed_s: Wide
+    steps: NDArray[np.int32]
     noise: Wide
     end: Wide
 
@@ -115,7 +123,8 @@ class Trend:
         """Rise in standard deviations of what noise alone would have done in that time."""
         with np.errstate(divide="ignore", invalid="ignore"):
             strength = self.rise / np.sqrt(self.noise * self.elapsed_s)
-        return np.where(self.rise > 0.0, np.nan_to_num(strength, nan=np.inf), 0.0)
+        strength = np.minimum(np.nan_to_num(strength, nan=STRENGTH_MAX), STRENGTH_MAX)
+        return np.where(self.rise > 0.0, strength, 0.0)
 
 
 def init(n: int) -> PrognosisState:
@@ -126,6 +135,7 @@ def init(n: int) -> PrognosisState:
         look=np.zeros(n),
         look_ns=np.zeros(n, np.int64),
         looked=np.full(n, -1, np.int32),
+        steps=np.zeros(n, np.int32),
         swing=np.zeros(n),
         left=np.full((n, 3), np.nan),
         end=np.full(n, np.nan),
@@ -176,11 +186,17 @@ def trend_of(state: PrognosisState, rows: tuple[Slots32, Times, Wide]) -> Trend:
     """Return where some assets stand at their rows (slot, t_ns, hi)."""
     slot, t_ns, hi = rows
     elapsed_s = (t_ns - state.floor_ns[slot]).astype(np.float64) * 1e-9
+    rise, steps = hi - state.floor[slot], state.steps[slot]
+    # Variance of the steps about their mean, times their number; a single jump followed by rest
+    # gives the square of the jump, however long the rest.
+    about = state.swing[slot] - rise * rise / np.maximum(steps, 1)
+    swing = np.maximum(about, 0.0) * steps / np.maximum(steps - 1, 1)
     return Trend(
         hi=hi,
-        rise=hi - state.floor[slot],
+        rise=rise,
         elapsed_s=elapsed_s,
-        noise=state.swing[slot] / np.maximum(elapsed_s, 1e-9),
+        steps=steps,
+        noise=swing / np.maximum(elapsed_s, 1e-9),
         end=state.end[slot],
     )
 
@@ -188,7 +204,8 @@ def trend_of(state: PrognosisState, rows: tuple[Slots32, Times, Wide]) -> Trend:
 def significant(options: PrognosisOptions, trend: Trend) -> NDArray[np.bool_]:
     """Say where the rise is more than the indicator's own noise would explain."""
     strong = trend.rise >= options.significance * np.sqrt(trend.noise * trend.elapsed_s)
-    return (trend.hi >= options.hi_min) & (trend.rise > 0.0) & (trend.elapsed_s > 0.0) & strong
+    rising = (trend.rise > 0.0) & (trend.elapsed_s > 0.0) & (trend.steps >= options.steps_min)
+    return (trend.hi >= options.hi_min) & rising & strong
 
 
 def remaining(options: PrognosisOptions, trend: Trend) -> Wide:
@@ -213,18 +230,19 @@ def _quantiles(options: PrognosisOptions, trend: Trend) -> Wide:
     """Return the quantiles of what is left, shape (n, 3), of trends that are significant."""
     distance, weight = _distances(options, trend)
     drift: Wide = (trend.rise / trend.elapsed_s)[:, None] * np.array(options.slowings)
-    spread2 = trend.noise / trend.elapsed_s
+    # A drift that slows down is uncertain by as much less.
+    spread2 = (trend.noise / trend.elapsed_s)[:, None] * np.array(options.slowings) ** 2
     low = np.broadcast_to(np.log(SPAN[0] * trend.elapsed_s)[:, None], (len(trend.hi), 3)).copy()
     high = np.broadcast_to(np.log(SPAN[1] * trend.elapsed_s)[:, None], low.shape).copy()
     share = np.array(QUANTILES)
-    doubt = 1.0 / (1.0 + trend.strength[:, None] / options.significance)
+    doubt = 1.0 / (1.0 + (trend.strength[:, None] / options.significance) ** 2)
 
     def reached(log_t: Wide) -> Wide:
         t = np.exp(log_t)[:, :, None, None]
         part = arrival(
             t,
             distance[:, None, :, None],
-            (drift[:, None, None, :], spread2[:, None, None, None]),
+            (drift[:, None, None, :], spread2[:, None, None, :]),
             trend.noise[:, None, None, None],
         )
         mixed: Wide = (part.mean(axis=3) * weight[:, None, :]).sum(axis=2)
@@ -260,19 +278,22 @@ def arrival(t: Wide, distance: Wide, drift: tuple[Wide, Wide], noise: Wide) -> W
 
     Notes
     -----
-    Equation (19) of the reference; the second term is a product of a huge and a tiny number and
-    is formed from their logarithms. Without noise the drift alone decides.
+    Equation (19) of the reference. Its second term is a product exp(p) Phi(-b) of a huge and a
+    tiny number; since p = (b^2 - a^2) / 2 with a = (mean t - distance) / root, it is
+    exp(-a^2 / 2) erfcx(b / sqrt 2) / 2, in which nothing cancels.
     """
     mean, variance = drift
-    # A diffusion far below what decides would divide by its square; the floor changes nothing
-    # that can be seen, and keeps the exponent finite.
-    noise = np.maximum(noise, 1e-6 * distance * distance / t)
-    root = np.sqrt(noise * t + variance * t * t)
-    first = ndtr((mean * t - distance) / root)
-    power = 2.0 * distance * (mean + variance * distance / noise) / noise
-    inner = (2.0 * variance * distance * t / noise + mean * t + distance) / root
-    second = np.exp(np.minimum(power + log_ndtr(-inner), 0.0))
-    return np.clip(first + second, 0.0, 1.0)
+    with np.errstate(over="ignore", divide="ignore", under="ignore"):
+        root = np.maximum(np.sqrt(noise * t + variance * t * t), TINY)
+        a = np.clip((mean * t - distance) / root, -FAR, FAR)
+        ahead = np.minimum(2.0 * distance * root / (t * np.maximum(noise, TINY)), FAR)
+    b = a + ahead
+    # Where the drift leads away from the level b may be negative: the plain form is stable.
+    away = np.minimum(0.5 * ahead * (a + b), 0.0) + log_ndtr(-np.minimum(b, 0.0))
+    toward = np.exp(-0.5 * a * a) * 0.5 * erfcx(np.maximum(b, 0.0) / np.sqrt(2.0))
+    second = np.where(b > 0.0, toward, np.exp(away))
+    met: Wide = np.clip(ndtr(a) + second, 0.0, 1.0)
+    return met
 
 
 def _distances(options: PrognosisOptions, trend: Trend) -> tuple[Wide, Wide]:
@@ -316,5 +337,6 @@ def _look(
     step = np.where(state.looked[at] > 0, hi - state.look[at], 0.0)
     grounded = hi <= state.floor[at]
     state.swing[at] = np.where(grounded, 0.0, state.swing[at] + step * step)
+    state.steps[at] = np.where(grounded, 0, state.steps[at] + 1)
     state.look[at], state.look_ns[at], state.looked[at] = hi, t_ns[due], 0
     return due

@@ -28,7 +28,8 @@ def run(hi, options=OPTIONS, every_s=60.0, state=None, start=0):
 def trend(*, hi, rise, elapsed_s, noise, end=np.nan):
     """Return a trend of one machine or of many."""
     column = [np.atleast_1d(np.asarray(x, float)) for x in (hi, rise, elapsed_s, noise, end)]
-    return Trend(*np.broadcast_arrays(*column))
+    hi, rise, elapsed_s, noise, end = np.broadcast_arrays(*column)
+    return Trend(hi, rise, elapsed_s, np.full(hi.shape, 20, np.int32), noise, end)
 
 
 @pytest.mark.parametrize(
