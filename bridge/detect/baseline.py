@@ -18,8 +18,8 @@ from bridge.model.samples import Frame
 STATE_ROWS = 24
 """A state says nothing before it was visited for so many rows."""
 LATE_ROWS = 72
-"""One met after commissioning, when its mistakes could alarm, before so many; it goes on learning
-until four times that."""
+"""One met after commissioning, when its mistakes could alarm, before so many; it goes on
+learning until four times that."""
 CLIP = 3.0
 """Deviations count as at most so many spreads in what is learned."""
 ABS_TO_SD = 1.2533

@@ -3,8 +3,9 @@
 Two things are learned from the settings during commissioning. *States*: clusters of settings,
 found as they come (a setting far from every known state founds one, up to `STATES`); signals
 get a location and a spread in each. *Response*: a regression of every signal on the settings,
-their squares and two lagged copies (a warm bearing answers late), while the machine is not at rest
-(what stands still jumps, and no curve should bend for it), by normal equations that are solved three times during the first half of commissioning and then stand. Settings of a kind
+their squares and two lagged copies (a warm bearing answers late), while the machine is not at
+rest (what stands still jumps, and no curve should bend for it), by normal equations that are
+solved three times during the first half of commissioning and then stand. Settings of a kind
 never met are state -1: learning, not anomalous.
 """
 
@@ -159,7 +160,8 @@ def _features(config: ChainConfig, state: OperatingState, at: Rows, value: Wide)
         lag = np.where(fresh, u[:, :, None], lag + np.array(LAGS) * (u[:, :, None] - lag))
         state.lag[at] = lag
         # Lags as what is still to come: at rest in a level they are nothing, so that the ridge
-        # gives a signal without lag none, and the response to a level is not shared among copies.
+        # gives a signal without lag none, and the response to a level is not shared among
+        # copies.
         columns += [u * u, *(lag[:, :, each] - u for each in range(len(LAGS)))]
     return np.concatenate(columns, axis=1)
 
@@ -232,20 +234,8 @@ def _respond(
     y = np.where(np.isnan(value), explained, value - ref)
     learning = rows <= last
     if learning.any():
-        # Before the first solution there is nothing to put in a missing reading's place.
-        gap = (np.isnan(value) & np.isfinite(ref)).any(axis=1)
-        # Nor is there anything to learn while every setting still stands at nothing.
-        alive = (state.high[at] > 0.0).any(axis=1) | (state.low[at] < 0.0).any(axis=1)
-        usable = learning & alive & ~out.resting & ~(gap & (state.inverse[at, 0, 0] == 0.0))
-        here, phi = row[usable], features[usable]
-        state.gram[here] += phi[:, :, None] * phi[:, None, :]
-        state.cross[here] += np.nan_to_num(y[usable])[:, :, None] * phi[:, None, :]
-        due = learning & solved(config, rows)
-        if due.any():
-            now = row[due]
-            state.response[now] = solve(state.gram[now], state.cross[now])
-            eye = np.broadcast_to(np.eye(features.shape[1]), state.gram[now].shape)
-            state.inverse[now] = solve(state.gram[now], np.ascontiguousarray(eye))
+        part = (features, y, np.any(np.isnan(value) & np.isfinite(ref), axis=1))
+        _gather(config, state, row, (learning & ~out.resting, rows), part)
     if not learning.all():
         direction = _explain(state.inverse[at], features)
         leverage = _explain(direction[:, None, :], features)[:, 0]
@@ -257,6 +247,30 @@ def _respond(
             _teach(state, row[unsure], some)
     explained[:, config.explaining] = 0.0
     out.location += explained
+
+
+def _gather(
+    config: ChainConfig,
+    state: OperatingState,
+    row: NDArray[np.int32],
+    when: tuple[Flags, NDArray[np.int64]],
+    part: tuple[Wide, Wide, Flags],
+) -> None:
+    """Add rows of commissioning to the sums, and solve them where it is time."""
+    working, rows = when
+    features, y, gap = part
+    # Nothing can be learned while every setting still stands at nothing, and before the first
+    # solution there is nothing to put in a missing reading's place.
+    alive = np.any((state.high[row] > 0.0) | (state.low[row] < 0.0), axis=1)
+    usable = working & alive & ~(gap & (state.inverse[row, 0, 0] == 0.0))
+    here, phi = row[usable], features[usable]
+    state.gram[here] += phi[:, :, None] * phi[:, None, :]
+    state.cross[here] += np.nan_to_num(y[usable])[:, :, None] * phi[:, None, :]
+    now = row[solved(config, rows)]
+    if now.size:
+        state.response[now] = solve(state.gram[now], state.cross[now])
+        eye = np.broadcast_to(np.eye(features.shape[1]), state.gram[now].shape)
+        state.inverse[now] = solve(state.gram[now], np.ascontiguousarray(eye))
 
 
 def _explain(response: Wide, features: Wide) -> Wide:

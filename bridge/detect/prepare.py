@@ -135,8 +135,8 @@ def _spikes(
         far = (move > limit) & (limit > 0.0) & ~early
         confirmed = np.abs(value - doubt) <= np.maximum(limit, 0.5 * np.abs(doubt - last))
     # When a setting jumps, what follows it may: that is an answer, not a spike.
-    asked = (there & far)[:, settings].any(axis=1)
-    spike = there & far & ~confirmed & ~asked[:, None]
+    asked = np.any((there & far)[:, settings], axis=1, keepdims=True)
+    spike = there & far & ~confirmed & ~asked
     believed = there & ~spike
     known = believed & np.isfinite(move)
     with np.errstate(invalid="ignore"):
