@@ -48,6 +48,7 @@ from bridge.web.context import WebContext, WebOptions
 log = structlog.get_logger()
 CAUGHT_UP_EVERY_S = 0.02
 GAUGES_EVERY_S = 2.0
+GATEWAYS_EVERY_S = 30.0
 
 
 @dataclass(slots=True)
@@ -176,6 +177,7 @@ class _Wiring:
         self._demo = demo
         self._wording = wording
         self._source: Source | None = None
+        self._gateways: dict[tuple[str, str], str] = {}
 
     async def parts(self) -> list[Part]:
         """Return the parts of this process's roles, in the order of start."""
@@ -206,6 +208,7 @@ class _Wiring:
         service, settings = self._service, self._service.settings
         slots = SlotTable()
         slots.absorb(await service.journal.slots())
+        await self._learn_gateways()
 
         async def run() -> None:
             async with opening.make_source(settings, service.clock) as source:
@@ -216,11 +219,30 @@ class _Wiring:
                     mappings=opening.mappings(settings),
                     slots=slots,
                     metrics=service.metrics,
-                    options=IntakeOptions(limits=opening.limits(settings)),
+                    options=IntakeOptions(
+                        limits=opening.limits(settings), gateway_of=self._gateway_of
+                    ),
                 )
                 await intake.run()
 
-        return [Part("intake", run)]
+        return [Part("intake", run), Part("gateways", self._follow_gateways)]
+
+    def _gateway_of(self, tenant: str, asset: str) -> str | None:
+        """Return the gateway that may speak for an asset; None where no catalog names it."""
+        return self._gateways.get((tenant, asset))
+
+    async def _follow_gateways(self) -> None:
+        """Learn of new catalogs; intake refuses what a gateway says of another's asset."""
+        while True:
+            await asyncio.sleep(GATEWAYS_EVERY_S)
+            await self._learn_gateways()
+
+    async def _learn_gateways(self) -> None:
+        catalogs = self._service.catalogs
+        for tenant in await catalogs.tenants():
+            latest = await catalogs.latest(tenant)
+            assets = latest[1].assets if latest else ()
+            self._gateways |= {(tenant, each.id): each.gateway or "" for each in assets}
 
     async def _archive(self) -> list[Part]:
         service, series = self._service, self._service.settings.series
