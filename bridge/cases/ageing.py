@@ -40,19 +40,19 @@ def stage_of(
     return reached, None
 
 
-def wake_of(case: Case, notes: Notes, catalog: Catalog) -> datetime | None:
+def wake_of(case: Case, notes: Notes, catalog: Catalog, now: datetime) -> datetime | None:
     """Return the next instant at which a tick has something to do for a case, or None."""
     times: list[datetime] = []
-    now = case.updated_at
     for side in SIDES:
         task = case.task(side)
         if task is not None:
             reached, next_at = stage_of(task, notes, catalog, now)
             times += [now] if reached else []
             times += [next_at] if next_at else []
-    if case.severity != severity_of(case.facts, now, catalog.policy):
-        times.append(now)
-    times += [at for at in changes_at(case.facts, catalog.policy) if at > now]
+    if case.side_state is None:  # a case that is over but for the retraction gets no worse
+        if case.severity != severity_of(case.facts, now, catalog.policy):
+            times.append(now)
+        times += [at for at in changes_at(case.facts, catalog.policy) if at > now]
     if case.waiver is not None:
         times.append(case.waiver.until)
     return min(times, default=None)

@@ -143,12 +143,12 @@ def evolve(state: DeskState, event: Event) -> DeskState:
     if remember is not None:
         remember(state, event)
     if event.case in state.cases:
-        _wake(state, event.case)
+        _wake(state, event.case, event.at)
     return state
 
 
-def _wake(state: DeskState, case_id: UUID) -> None:
-    wake = wake_of(state.cases[case_id], state.notes[case_id], state.catalog)
+def _wake(state: DeskState, case_id: UUID, now: datetime) -> None:
+    wake = wake_of(state.cases[case_id], state.notes[case_id], state.catalog, now)
     if wake is None:
         state.wakes.pop(case_id, None)
     else:
@@ -276,7 +276,7 @@ def _gap_closed(state: DeskState, event: GapClosed) -> None:
 def _catalog(state: DeskState, event: CatalogAdopted) -> None:
     state.catalog, state.catalog_version = event.catalog, event.version
     for case_id in state.cases:
-        _wake(state, case_id)
+        _wake(state, case_id, event.at)
 
 
 _MEMORY: dict[type, Callable[[DeskState, Any], None]] = {
