@@ -5,7 +5,7 @@ go on where it was, and two fleets with one seed are the same fleet.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zlib import crc32
 
 import numpy as np
@@ -16,7 +16,10 @@ from simulators.faults import DAY_S, NS, Chain, Fault, FaultPlan, Kind
 from simulators.machines import Column, Columns, Machine
 
 _SENSORS = {"HX450": "bearing_temp", "CP200": "discharge_pressure", "BL90": "airflow"}
-"""Which sensor of a model tends to freeze."""
+"""Which sensor of a model tends to fail: it freezes, says nothing, or throws spikes."""
+
+_SPIKES = 0.02
+"""Share of rows in which a sensor with a loose contact shows full scale."""
 
 _BLOCKS_PER_MACHINE = 8
 
@@ -64,15 +67,15 @@ class FleetOptions:
     faults : bool
         False for a fleet in which nothing ever goes wrong.
     fail_days : tuple of float
-        As many machines, of different models, would break about so many days after the start;
-        see `soon_after`.
+        As many machines, of different models, that run day and night would break about so many
+        days after the start; see `soon_after`.
     """
 
     seed: int = 1
     start_ns: int = 0
     every_s: int = 300
     faults: bool = True
-    fail_days: tuple[float, ...] = (26.0, 28.5, 31.0)
+    fail_days: tuple[float, ...] = (25.5, 27.5, 30.0)
 
 
 def soon_after(history_days: float) -> tuple[float, ...]:
@@ -82,7 +85,7 @@ def soon_after(history_days: float) -> tuple[float, ...]:
     Nothing is planned before a fleet has been in order for a week.
     """
     end = max(history_days, 18.0)
-    return (end + 5.0, end + 7.5, end + 10.0)
+    return (end + 4.5, end + 6.5, end + 9.0)
 
 
 @dataclass(slots=True)
@@ -123,12 +126,15 @@ class Fleet:
         first = self._first_faults(rng, modes)
         for row in self.tree["assets"]:
             name, model, gateway = row["id"], row["model"], row["gateway"]
-            self.machines[name] = self._machine(rng, name, model, zones[row["site"]])
+            machine = self._machine(rng, name, model, zones[row["site"]])
+            if name in first:  # what runs day and night wears first
+                machine = replace(machine, night_shift=True, weekend=True)
+            self.machines[name] = machine
             self.machine_faults[name] = self._chain(
                 name, "machine", modes[model], first.get(name)
             )
-            stuck = (f"stuck:{_SENSORS[model]}",)
-            self.sensor_faults[name] = self._chain(name, "sensor", stuck)
+            ways = tuple(f"{way}:{_SENSORS[model]}" for way in ("stuck", "silent", "spikes"))
+            self.sensor_faults[name] = self._chain(name, "sensor", ways)
             if gateway not in self.gateway_faults:
                 self.gateway_faults[gateway] = self._chain(gateway, "gateway", ("away",))
 
@@ -203,8 +209,8 @@ class Fleet:
         for index, fail_days in enumerate(self.options.fail_days):
             model = turns[index % len(turns)]
             name = str(rng.choice([one for one in names[model] if one not in faults]))
-            life_days = float(rng.uniform(11.0, 14.0))
-            onset_days = fail_days + float(rng.uniform(-0.75, 0.75)) - life_days
+            life_days = float(rng.uniform(9.5, 11.5))
+            onset_days = fail_days + float(rng.uniform(-0.5, 0.5)) - life_days
             faults[name] = Fault(
                 "machine",
                 str(rng.choice(modes[model])),
@@ -241,7 +247,7 @@ class Fleet:
             if len(self._blocks) >= _BLOCKS_PER_MACHINE * len(self.machines):
                 self._blocks.clear()
             times, columns = self._measured(asset, day)
-            self._freeze(asset, times, columns)
+            self._mismeasure(asset, times, columns)
             self._blocks[asset, day] = times, columns
         return self._blocks[asset, day]
 
@@ -261,13 +267,27 @@ class Fleet:
 
         return self.machines[asset].block(day, wear)
 
-    def _freeze(self, asset: str, times: NDArray[np.int64], columns: Columns) -> None:
-        """Hold a stuck sensor at what it showed first, for as long as its fault lasts."""
+    def _mismeasure(self, asset: str, times: NDArray[np.int64], columns: Columns) -> None:
+        """Let a bad sensor hold what it showed first, say nothing, or show full scale."""
         chain = self.sensor_faults[asset]
         for fault in chain.until(int(times[-1]) + 1):
-            stuck = (times >= fault.onset_ns) & (times < chain.over(fault))
-            if stuck.any():
-                signal = fault.mode.removeprefix("stuck:")
+            bad = (times >= fault.onset_ns) & (times < chain.over(fault))
+            if not bad.any():
+                continue
+            way, _, signal = fault.mode.partition(":")
+            if way == "stuck":
                 then, shown = self._measured(asset, fault.onset_ns // (DAY_S * NS))
                 at = min(int(np.searchsorted(then, fault.onset_ns)), then.size - 1)
-                columns[signal][stuck] = shown[signal][at]
+                columns[signal][bad] = shown[signal][at]
+            elif way == "silent":
+                columns[signal][bad] = np.nan
+            else:
+                key = [chain.seed, int(times[0] // (DAY_S * NS))]
+                rng = np.random.Generator(np.random.Philox(key=key))
+                loose = bad & (rng.random(times.size) < _SPIKES)
+                columns[signal][loose] = self._full_scale(asset, signal)
+
+    def _full_scale(self, asset: str, signal: str) -> float:
+        model = next(m for m in self.tree["models"] if m["id"] == self.machines[asset].model)
+        limits = next(row["limits"] for row in model["signals"] if row["name"] == signal)
+        return float(limits[1])

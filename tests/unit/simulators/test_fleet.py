@@ -22,7 +22,7 @@ def same(one: Fleet, other: Fleet, asset: str, start_ns: int, end_ns: int) -> bo
     """Tell whether two fleets measure the same, bit for bit."""
     a, b = one.rows(asset, start_ns, end_ns), other.rows(asset, start_ns, end_ns)
     return np.array_equal(a.t_ns, b.t_ns) and all(
-        np.array_equal(a.signals[name], b.signals[name]) for name in a.signals
+        np.array_equal(a.signals[name], b.signals[name], equal_nan=True) for name in a.signals
     )
 
 
@@ -48,8 +48,8 @@ def test_every_machine_sends_what_the_catalog_says_within_its_limits() -> None:
         assert (np.diff(rows.t_ns) == 300 * NS).all()
         for name, column in rows.signals.items():
             low, high = signals[name]["limits"]
-            assert low < column.min()
-            assert column.max() < high
+            assert low < np.nanmin(column)
+            assert np.nanmax(column) <= high
 
 
 def test_the_seed_decides() -> None:
@@ -114,10 +114,10 @@ def test_something_fails_soon_after_the_history(seed: int) -> None:
     )
     assert len({sample.machines[asset].model for _, asset in planned}) == 3
     assert {asset for _, asset in planned} <= set(sample.active(end_ns))
-    assert planned[0][0] > end_ns + 4 * DAY_NS
+    assert planned[0][0] > end_ns + 3.9 * DAY_NS
     assert planned[-1][0] < end_ns + 11 * DAY_NS
     for _, asset in planned:
-        assert sample.machine_faults[asset].first.onset_ns > START_NS + 8 * DAY_NS
+        assert sample.machine_faults[asset].first.onset_ns > START_NS + 13 * DAY_NS
 
 
 def test_without_faults_only_load_and_weather_move() -> None:
@@ -129,23 +129,39 @@ def test_without_faults_only_load_and_weather_move() -> None:
     assert sum(machine.step > 0 for machine in sample.machines.values()) >= 3
 
 
+def bad_sensor(sample: Fleet, way: str) -> tuple[str, str, int, int]:
+    """Give a machine and its signal that fails in some way for over a day, and from when."""
+    return next(
+        (asset, fault.mode.partition(":")[2], fault.onset_ns, chain.over(fault))
+        for asset, chain in sample.sensor_faults.items()
+        for fault in chain.until(START_NS + 300 * DAY_NS)
+        if fault.life_s > 30 * 3600 and fault.mode.startswith(way)
+    )
+
+
 def test_a_stuck_sensor_shows_one_value_and_the_others_go_on() -> None:
     """A frozen sensor repeats what it showed first, across midnights, then lives again."""
     sample = fleet()
-    end_ns = START_NS + 120 * DAY_NS
-    asset, fault = next(
-        (asset, fault)
-        for asset, chain in sample.sensor_faults.items()
-        for fault in chain.until(end_ns)
-        if fault.life_s > 30 * 3600
-    )
-    signal = fault.mode.removeprefix("stuck:")
-    end = fault.end_ns or 0
-    during = sample.rows(asset, fault.onset_ns, end)
+    asset, signal, start_ns, end_ns = bad_sensor(sample, "stuck")
+    during = sample.rows(asset, start_ns, end_ns)
     assert len(set(during.signals[signal].tolist())) == 1
     assert len(set(during.signals["vibration"].tolist())) > 50
-    after = sample.rows(asset, end, end + 3 * DAY_NS)
+    after = sample.rows(asset, end_ns, end_ns + 3 * DAY_NS)
     assert len(set(after.signals[signal].tolist())) > 50
+
+
+def test_a_silent_sensor_has_no_values_and_a_loose_one_some_too_high() -> None:
+    """What says nothing is missing; what is loose shows full scale in a few rows."""
+    sample = fleet()
+    asset, signal, start_ns, end_ns = bad_sensor(sample, "silent")
+    during = sample.rows(asset, start_ns, end_ns)
+    assert np.isnan(during.signals[signal]).all()
+    assert np.isfinite(during.signals["vibration"]).all()
+    asset, signal, start_ns, end_ns = bad_sensor(sample, "spikes")
+    column = sample.rows(asset, start_ns, end_ns).signals[signal]
+    full = column == column.max()
+    assert 0.003 < full.mean() < 0.06
+    assert column[~full].max() < 0.7 * column.max()
 
 
 MODES = [
