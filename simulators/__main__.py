@@ -13,6 +13,7 @@ app = typer.Typer(
     name="simulators",
     help="Machines that misbehave on purpose, anyone's history replayed, and plain load.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

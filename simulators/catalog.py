@@ -3,9 +3,7 @@
 All names are invented. The result is a plain tree in the form of a catalog file.
 """
 
-from typing import Any
-
-Tree = dict[str, Any]
+from simulators.models import Tree, models
 
 _WEEK = ["mon", "tue", "wed", "thu", "fri"]
 
@@ -38,7 +36,7 @@ def catalog(every_s: float = 300) -> Tree:
                 **model,
                 "signals": [{**signal, "every_s": every_s} for signal in model["signals"]],
             }
-            for model in _models()
+            for model in models()
         ],
         "parts": [
             {
@@ -157,50 +155,44 @@ def _contact(id_: str, name: str, role: str, zone: str, languages: list[str]) ->
     }
 
 
+_ACCOUNTS = (
+    (
+        "plastics-north",
+        "Plastics North",
+        "Europe/Berlin",
+        "de",
+        "am-lena",
+        "fe-jonas",
+        4200,
+        "EUR",
+    ),
+    ("foils-east", "Foils East", "Europe/Berlin", "de", "am-lena", "fe-jonas", 3100, "EUR"),
+    (
+        "lakeside-foods",
+        "Lakeside Foods",
+        "America/Chicago",
+        "en",
+        "am-sam",
+        "fe-maria",
+        5600,
+        "USD",
+    ),
+    (
+        "prairie-water",
+        "Prairie Water Works",
+        "America/Chicago",
+        "en",
+        "am-sam",
+        "fe-maria",
+        1900,
+        "USD",
+    ),
+    ("sakura-films", "Sakura Films", "Asia/Tokyo", "en", "am-yuki", "fe-kenji", 480000, "JPY"),
+)
+"""Id, name, zone, language, account owner, engineer, cost of an hour and its currency."""
+
+
 def _accounts() -> list[Tree]:
-    rows = (
-        (
-            "plastics-north",
-            "Plastics North",
-            "Europe/Berlin",
-            "de",
-            "am-lena",
-            "fe-jonas",
-            4200,
-            "EUR",
-        ),
-        ("foils-east", "Foils East", "Europe/Berlin", "de", "am-lena", "fe-jonas", 3100, "EUR"),
-        (
-            "lakeside-foods",
-            "Lakeside Foods",
-            "America/Chicago",
-            "en",
-            "am-sam",
-            "fe-maria",
-            5600,
-            "USD",
-        ),
-        (
-            "prairie-water",
-            "Prairie Water Works",
-            "America/Chicago",
-            "en",
-            "am-sam",
-            "fe-maria",
-            1900,
-            "USD",
-        ),
-        (
-            "sakura-films",
-            "Sakura Films",
-            "Asia/Tokyo",
-            "en",
-            "am-yuki",
-            "fe-kenji",
-            480000,
-            "JPY",
-        ),
-    )
     return [
         {
             "id": id_,
@@ -230,7 +222,7 @@ def _accounts() -> list[Tree]:
             ],
         }
         for index, (id_, name, zone, language, owner, engineer, cost, currency) in enumerate(
-            rows
+            _ACCOUNTS
         )
     ]
 
@@ -251,145 +243,3 @@ def _sites() -> list[Tree]:
 
 def _account_of(asset: Tree) -> str:
     return str(next(site["account"] for site in _sites() if site["id"] == asset["site"]))
-
-
-def _signal(name: str, unit: str, low: float, high: float, **more: object) -> Tree:
-    return {"name": name, "unit": unit, "limits": [low, high], **more}
-
-
-def _mode(id_: str, name: str, plain: str, signature: str, **more: object) -> Tree:
-    symptoms = [
-        {"signal": part[:-1], "direction": "up" if part.endswith("+") else "down"}
-        for part in signature.split()
-    ]
-    return {
-        "id": id_,
-        "name": name,
-        "plain": plain,
-        "signature": symptoms,
-        "advice": "watch",
-        **more,
-    }
-
-
-_BEARING: Tree = {
-    "component": "drive-end bearing",
-    "action": "Replace bearing and seal kit",
-    "work_h": 5,
-    "people": 2,
-    "skills": ["mechanical"],
-    "parts": ["bearing-kit"],
-    "downtime_h": [9, 14],
-}
-
-
-def _models() -> list[Tree]:
-    worn = "a worn part in the drive"
-    return [
-        {
-            "id": "HX450",
-            "name": "Extruder HX450",
-            "signals": [
-                _signal("load", "%", -5, 120, role="setting"),
-                _signal("bearing_temp", "degC", -20, 150),
-                _signal("vibration", "mm/s", 0, 50),
-                _signal("motor_current", "A", -5, 250),
-                _signal("melt_pressure", "bar", -5, 400),
-            ],
-            "failure_modes": [
-                _mode(
-                    "bearing-wear",
-                    "Wear of the drive-end bearing",
-                    worn,
-                    "vibration+ bearing_temp+",
-                    **_BEARING,
-                ),
-                _mode(
-                    "screw-wear",
-                    "Wear of screw and barrel",
-                    "a worn part in the screw unit",
-                    "melt_pressure- motor_current+",
-                    component="screw",
-                    action="Replace screw and liner",
-                    work_h=10,
-                    people=2,
-                    skills=["mechanical"],
-                    parts=["screw-set"],
-                    downtime_h=[16, 26],
-                ),
-            ],
-        },
-        {
-            "id": "CP200",
-            "name": "Circulation pump CP200",
-            "signals": [
-                _signal("speed", "rpm", -20, 2000, role="setting"),
-                _signal("flow", "m3/h", -20, 800),
-                _signal("discharge_pressure", "bar", -1, 16),
-                _signal("motor_current", "A", -2, 80),
-                _signal("bearing_temp", "degC", -20, 150),
-                _signal("vibration", "mm/s", 0, 50),
-            ],
-            "failure_modes": [
-                _mode(
-                    "seal-leak",
-                    "Leak of the shaft seal",
-                    "a leaking seal",
-                    "discharge_pressure- flow- motor_current-",
-                    component="shaft seal",
-                    action="Replace the shaft seal",
-                    work_h=3,
-                    people=1,
-                    skills=["mechanical"],
-                    parts=["shaft-seal"],
-                    downtime_h=[4, 8],
-                ),
-                _mode(
-                    "bearing-wear",
-                    "Wear of the drive-end bearing",
-                    worn,
-                    "vibration+ bearing_temp+",
-                    **_BEARING,
-                ),
-            ],
-        },
-        {
-            "id": "BL90",
-            "name": "Process blower BL90",
-            "signals": [
-                _signal("speed", "rpm", -20, 4000, role="setting"),
-                _signal("airflow", "m3/h", -200, 9000),
-                _signal("motor_current", "A", -2, 80),
-                _signal("bearing_temp", "degC", -20, 150),
-                _signal("vibration", "mm/s", 0, 50),
-            ],
-            "failure_modes": [
-                _mode(
-                    "imbalance",
-                    "Imbalance of the wheel",
-                    "a wheel that runs out of true",
-                    "vibration+",
-                    component="wheel",
-                    action="Clean and balance the wheel",
-                    work_h=4,
-                    people=1,
-                    skills=["mechanical"],
-                    downtime_h=[5, 9],
-                ),
-                _mode(
-                    "blade-crack",
-                    "Crack of a blade",
-                    "a damaged wheel",
-                    "vibration+ airflow-",
-                    component="wheel",
-                    advice="stop",
-                    action="Replace the wheel",
-                    work_h=6,
-                    people=2,
-                    skills=["mechanical"],
-                    parts=["blade-wheel"],
-                    downtime_h=[10, 18],
-                ),
-            ],
-        },
-    ]

@@ -11,9 +11,10 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators.catalog import Tree, catalog
+from simulators.catalog import catalog
 from simulators.faults import DAY_S, NS, Chain, Fault, FaultPlan, Kind
 from simulators.machines import Column, Columns, Machine
+from simulators.models import Tree
 
 _SENSORS = {"HX450": "bearing_temp", "CP200": "discharge_pressure", "BL90": "airflow"}
 """Which sensor of a model tends to fail: it freezes, says nothing, or throws spikes."""
