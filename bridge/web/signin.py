@@ -41,6 +41,8 @@ async def identify(request: Request) -> Identity | None:
     if not session:
         return None
     identity = await context.people.by_session(session, now=context.now())
+    if identity and identity.via == "demo" and context.demo is None:
+        return None  # a demo's session opens nothing when the same records serve for real
     if identity and request.method not in _SAFE:
         check_origin(request)
     return identity

@@ -52,9 +52,13 @@ def console() -> Iterator[Console]:
     door.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """Share one browser; tests keep apart by contexts of their own."""
+    """Share one browser; tests keep apart by contexts of their own.
+
+    Only within a file: playwright keeps an event loop running in this thread, in which no
+    asynchronous test could start its own.
+    """
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=chromium, args=ARGS)
         yield found

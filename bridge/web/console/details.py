@@ -1,12 +1,13 @@
 """The page of one case and the page of one machine, with their plots."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from bridge.flow.ports import CaseFilter
+from bridge.flow.ports import CaseFilter, StoredEvent
 from bridge.model.case import Case, Facts
 from bridge.model.catalog import Contact
 from bridge.model.instants import as_ns
@@ -17,7 +18,7 @@ from bridge.web.console.pages import Visit, Visitor
 from bridge.web.console.plots import DARK, LIGHT, draw
 from bridge.web.console.rows import machine_words, row
 from bridge.web.console.saying import clock_at
-from bridge.web.console.story import name_of, timeline
+from bridge.web.console.story import is_small, name_of, timeline
 from bridge.web.console.why import Reason, present, reasons
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -32,7 +33,7 @@ async def case_page(visit: Visitor, name: str) -> Response:
     """Show one case: sentence, actions, why, the other side, timeline."""
     context, tenant = visit.context, visit.who.tenant
     case = await find_case(context, tenant, name)
-    events = await context.views.events(tenant, case=case.id, limit=_EVENTS)
+    events = await _all_events(visit, case)
     sendings = await context.views.notifications(tenant, case=case.id)
     return await visit.page(
         "case.html",
@@ -42,6 +43,7 @@ async def case_page(visit: Visitor, name: str) -> Response:
         offers=offers(case, visit.who),
         reasons=reasons(case.facts),
         moments=timeline(events, sendings, visit.catalog, visit.say),
+        untold=sum(is_small(each.event) for each in events),
         hash=events[-1].hash if events else "",
         texts=context.texts,
         words={"language": visit.say.language, "zone": visit.say.zone},
@@ -51,6 +53,18 @@ async def case_page(visit: Visitor, name: str) -> Response:
         part_name=lambda part: _part_name(visit, part),
         previous=await context.views.case(tenant, case.previous) if case.previous else None,
     )
+
+
+async def _all_events(visit: Visit, case: Case) -> list[StoredEvent]:
+    found: list[StoredEvent] = []
+    while True:
+        after = found[-1].seq if found else 0
+        more = await visit.context.views.events(
+            visit.who.tenant, after=after, case=case.id, limit=_EVENTS
+        )
+        found += more
+        if len(more) < _EVENTS:
+            return found
 
 
 @router.get("/cases/{name}/plot")
@@ -122,7 +136,9 @@ async def _plot(
         end_ns=as_ns(min(span[1], visit.say.now)),
         points_max=600,
     )
-    item: dict[str, Any] = draw(
+    # A third of a second of work that nobody else shall wait for.
+    item: dict[str, Any] = await asyncio.to_thread(
+        draw,
         shown,
         found,
         span=span,

@@ -29,6 +29,7 @@ SPEEDS = (1, 60, 300, 600, 1_800, 3_600, 7_200, 20_000)
 """Speeds that the demo's header offers, in simulated seconds per second."""
 TABS = ("todo", "waiting", "all", "closed")
 _SHOWN = 100
+_ON_TILES = 1_000
 
 
 @cache
@@ -140,7 +141,7 @@ async def inbox(
         tab=tab,
         own=own,
         counts=counts,
-        rows=rows,
+        rows=rows[:_SHOWN],
         total=total,
         following=following,
         q=q,
@@ -166,18 +167,19 @@ async def fleet(visit: Visitor, condition: str = "") -> Response:
 
 
 async def _open_cases(visit: Visit) -> list[Case]:
-    """Return every open case of the tenant, page by page."""
+    """Return the open cases of the tenant, page by page, the most urgent thousand at most."""
     where = CaseFilter(open_only=True)
     found: list[Case] = []
     after: str | None = None
-    while True:
+    while len(found) < _ON_TILES:
         page = await visit.context.views.cases(
             visit.who.tenant, where, after=after, limit=visit.context.options.page_max
         )
         found += page.items
-        if page.next is None:
-            return found
         after = page.next
+        if after is None:
+            break
+    return found
 
 
 @router.get("/api")

@@ -54,9 +54,14 @@ def timeline(
     events: list[StoredEvent], sendings: list[Sending], catalog: Catalog, say: Say
 ) -> list[Moment]:
     """Return what happened in a case and who was told, the newest first."""
-    moments = [_moment(each.event, catalog, say) for each in events]
+    moments = [_moment(each.event, catalog, say) for each in events if not is_small(each.event)]
     moments += [_told(each, catalog, say) for each in sendings]
     return sorted(moments, key=lambda each: each.at, reverse=True)
+
+
+def is_small(event: Event) -> bool:
+    """Tell whether an event only moved the dates a little, which owners are not told either."""
+    return isinstance(event, FactsUpdated) and not event.material
 
 
 def name_of(catalog: Catalog, person: str, say: Say) -> str:

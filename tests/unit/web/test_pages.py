@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from bridge.flow.ports import Identity
 from bridge.web.application import create_app
 from bridge.web.context import WebContext
-from tests.fakes.showroom import a_context
+from tests.fakes.showroom import DAY, NOW, a_context
 
 PAGES = [
     "/inbox",
@@ -225,3 +226,15 @@ async def test_missing_pages_say_so(browser):
     answer = await browser.get("/cases/C-3001")
     assert answer.status_code == 404
     assert "This is not here." in answer.text
+
+
+async def test_a_demos_session_ends_with_the_demo(context):
+    """A session taken in the demo opens nothing when the same records serve for real."""
+    identity = Identity("default", "fe-1", "engineer", "demo")
+    session = await context.people.open_session(identity, expires=NOW + DAY)
+    for demo, status in ((context.demo, 200), (None, 401)):
+        app = create_app(WebContext(**{**fields(context), "demo": demo}))
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+            client.cookies.set("bridge_session", session)
+            assert (await client.get("/api/v1/me")).status_code == status
