@@ -32,7 +32,7 @@ from bridge.model.values import Confidence
 Wide = NDArray[np.float64]
 
 METHOD = "own history: first passage of a Wiener process with drift"
-HIGH, MEDIUM = (1.5, 6.0), (4.0, 3.0)
+HIGH, MEDIUM = (2.0, 6.0), (6.0, 3.0)
 """Widest interval in shares of P50, and least strength of the trend, of each confidence."""
 COMPLETE_MIN = 0.8
 """Below this share of usable samples nothing is said with more than low confidence."""

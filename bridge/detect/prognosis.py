@@ -2,9 +2,11 @@
 
 The health indicator is taken as drift plus noise. Its drift is not known, only estimated, so it
 is normal with the variance that the observed rise leaves; the time at which the process first
-meets an end level then has the law of [1]_, which `arrival` computes. Neither the end level nor
-the constancy of the drift is known for a machine without recorded failures, so the answer is a
-mixture over some of each, and wide. Where the rise is not significant there is no date at all.
+meets an end level then has the law of [1]_, which `arrival` computes. Wear tends to grow faster
+and faster: the process runs in powers of the time since its onset [2]_, of which the steady one
+is the slowest. Neither the power nor the end level is known for a machine without recorded
+failures, so the answer is a mixture over some of each, and over a law that knows the age of the
+change only; it is wide. Where the rise is not significant there is no date at all.
 
 References
 ----------
@@ -12,6 +14,8 @@ References
    model with a recursive filter algorithm for remaining useful life estimation", Mechanical
    Systems and Signal Processing 35 (2013), theorem 1: the law of the first passage with a drift
    N(mu, kappa^2). With kappa = 0 it is the inverse Gaussian.
+.. [2] G. A. Whitmore, F. Schenkelsberg, "Modelling accelerated degradation data using Wiener
+   diffusion with a time scale transformation", Lifetime Data Analysis 3 (1997).
 """
 
 from dataclasses import dataclass, fields
@@ -42,10 +46,12 @@ class PrognosisOptions:
     Parameters
     ----------
     end_levels, end_weights : tuple of float
-        Levels of the indicator at which machines end, and how likely each is; a doubling, a
-        tripling and five times the baseline where nothing better is known.
-    slowings : tuple of float
-        The drift may go on as it was, or slow down to these shares, equally likely.
+        Levels of the indicator at which machines end, and how likely each is: from a third
+        above the baseline to five times, where nothing better is known.
+    powers : tuple of float
+        Degradation grows with these powers of the time since its onset, equally likely.
+    doubt_min : float
+        Weight of the law that knows the age of the change only, where the end level is assumed.
     step_rows : int
         Rows between the looks that the noise is measured by.
     hi_min, significance, steps_min
@@ -53,9 +59,10 @@ class PrognosisOptions:
         and seen in so many steps.
     """
 
-    end_levels: tuple[float, ...] = (float(np.log(2.0)), float(np.log(3.0)), float(np.log(5.0)))
-    end_weights: tuple[float, ...] = (0.25, 0.5, 0.25)
-    slowings: tuple[float, ...] = (1.0, 0.5, 0.2)
+    end_levels: tuple[float, ...] = tuple(float(np.log(x)) for x in (1.3, 1.6, 2.0, 3.0, 5.0))
+    end_weights: tuple[float, ...] = (0.2, 0.2, 0.2, 0.2, 0.2)
+    powers: tuple[float, ...] = (1.0, 1.5, 2.5)
+    doubt_min: float = 0.3
     step_rows: int = 12
     hi_min: float = 0.1
     significance: float = 2.0
@@ -229,27 +236,22 @@ def remaining(options: PrognosisOptions, trend: Trend) -> Wide:
 def _quantiles(options: PrognosisOptions, trend: Trend) -> Wide:
     """Return the quantiles of what is left, shape (n, 3), of trends that are significant."""
     distance, weight = _distances(options, trend)
-    drift: Wide = (trend.rise / trend.elapsed_s)[:, None] * np.array(options.slowings)
-    # A drift that slows down is uncertain by as much less.
-    spread2 = (trend.noise / trend.elapsed_s)[:, None] * np.array(options.slowings) ** 2
-    low = np.broadcast_to(np.log(SPAN[0] * trend.elapsed_s)[:, None], (len(trend.hi), 3)).copy()
-    high = np.broadcast_to(np.log(SPAN[1] * trend.elapsed_s)[:, None], low.shape).copy()
+    elapsed_s = trend.elapsed_s[:, None]
+    low = np.broadcast_to(np.log(SPAN[0] * elapsed_s), (len(trend.hi), 3)).copy()
+    high = np.broadcast_to(np.log(SPAN[1] * elapsed_s), low.shape).copy()
     share = np.array(QUANTILES)
-    doubt = 1.0 / (1.0 + (trend.strength[:, None] / options.significance) ** 2)
+    swing = (trend.noise * trend.elapsed_s)[:, None, None, None]
+    rise = trend.rise[:, None, None, None]
+    doubt = _doubt(options, trend)
 
     def reached(log_t: Wide) -> Wide:
-        t = np.exp(log_t)[:, :, None, None]
-        part = arrival(
-            t,
-            distance[:, None, :, None],
-            (drift[:, None, None, :], spread2[:, None, None, :]),
-            trend.noise[:, None, None, None],
-        )
+        later = np.exp(log_t) / elapsed_s
+        # In the time scale of each growth law the elapsed span is 1 and the drift is the rise.
+        t = np.expm1(np.log1p(later)[:, :, None, None] * np.array(options.powers))
+        part = arrival(t, distance[:, None, :, None], (rise, swing), swing)
         mixed: Wide = (part.mean(axis=3) * weight[:, None, :]).sum(axis=2)
         # What is known of a change only by its age: it lasts as long again with one half.
-        elapsed_s = trend.elapsed_s[:, None]
-        lasting = np.exp(log_t) / (np.exp(log_t) + elapsed_s)
-        return mixed + doubt * (lasting - mixed)
+        return mixed + doubt * (later / (later + 1.0) - mixed)
 
     never = reached(high) < share
     for _ in range(HALVINGS):
@@ -260,6 +262,18 @@ def _quantiles(options: PrognosisOptions, trend: Trend) -> Wide:
     found = np.maximum.accumulate(np.exp(high), axis=1)
     found[never[:, 1]] = np.nan
     return found
+
+
+def _doubt(options: PrognosisOptions, trend: Trend) -> Wide:
+    """Return the weight of what the age of a change alone says, shape (n, 1).
+
+    All of a weak trend is in doubt; of a strong one still `doubt_min`, as long as nobody knows
+    at which level this machine ends.
+    """
+    weak = 1.0 / (1.0 + (trend.strength / options.significance) ** 2)
+    known = np.isfinite(trend.end)
+    doubt: Wide = np.where(known, weak, np.maximum(weak, options.doubt_min))
+    return doubt[:, None]
 
 
 def arrival(t: Wide, distance: Wide, drift: tuple[Wide, Wide], noise: Wide) -> Wide:

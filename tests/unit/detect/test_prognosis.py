@@ -157,3 +157,20 @@ def test_order_split_and_restart_change_nothing(hi, order, cut) -> None:
     restore(again, snapshot(state))
     second = run(hi[cut:], state=again, start=cut)
     np.testing.assert_array_equal(whole, np.concatenate([first, second]))
+
+
+def test_wear_that_gets_faster_is_covered() -> None:
+    """Power laws to unknown ends: the 80 % interval covers, and P50 is right within a factor."""
+    rng = np.random.default_rng(11)
+    rows, n = 1000, 60
+    end, power = np.exp(rng.uniform(np.log(0.25), np.log(1.5), n)), rng.uniform(1, 2.5, n)
+    share = np.clip(np.arange(rows)[:, None] / rows - 0.2, 0, None) / 0.8
+    noise = 0.004 * rng.standard_normal((rows, n))
+    left = run(np.maximum(end * share**power - 0.02 + noise, 0.0))
+    truth = ((rows - np.arange(rows)) * 60.0)[:, None]
+    dated = np.isfinite(left[:, :, 1])
+    assert dated.mean() > 0.3
+    inside = (left[:, :, 0] <= truth) & (truth <= left[:, :, 2])
+    assert 0.75 <= inside[dated].mean() <= 0.97
+    off = np.median(np.log2(np.maximum(left[:, :, 1], 1.0) / truth)[dated])
+    assert abs(off) < 1.0
