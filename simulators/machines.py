@@ -74,9 +74,9 @@ def extruder(c: Conditions) -> Columns:
         + c.noise(0.35),
         "vibration": vibration * np.exp(c.noise(0.045)),
         "motor_current": np.where(running, 22 + 96 * c.load, 1.2)
-        * (1 + 0.05 * bearing + 0.14 * screw)
+        * (1 + 0.05 * bearing + 0.24 * screw)
         + c.noise(0.7),
-        "melt_pressure": np.where(running, 45 + 105 * c.load, 2.0) * (1 - 0.25 * screw)
+        "melt_pressure": np.where(running, 45 + 105 * c.load, 2.0) * (1 - 0.4 * screw)
         + c.noise(1.3),
     }
 
@@ -89,10 +89,10 @@ def pump(c: Conditions) -> Columns:
     turn = speed / 1450
     return {
         "speed": speed + c.noise(2.0) * running,
-        "flow": 420 * turn * (1 - 0.22 * leak) + c.noise(2.5),
-        "discharge_pressure": 6.2 * turn**2 * (1 - 0.3 * leak) + 0.3 + c.noise(0.04),
+        "flow": 420 * turn * (1 - 0.35 * leak) + c.noise(2.5),
+        "discharge_pressure": 6.2 * turn**2 * (1 - 0.45 * leak) + 0.3 + c.noise(0.04),
         "motor_current": np.where(running, 6 + 22 * turn**3, 0.3)
-        * (1 - 0.06 * leak + 0.05 * bearing)
+        * (1 - 0.16 * leak + 0.05 * bearing)
         + c.noise(0.2),
         "bearing_temp": c.ambient_degc
         + 5
@@ -112,7 +112,7 @@ def blower(c: Conditions) -> Columns:
     vibration = 0.25 + 1.6 * turn**2 * (1 + 3.2 * imbalance + 4.5 * crack)
     return {
         "speed": speed + c.noise(4.0) * running,
-        "airflow": 5200 * turn * (1 - 0.12 * crack) + c.noise(35.0),
+        "airflow": 5200 * turn * (1 - 0.2 * crack) + c.noise(35.0),
         "motor_current": np.where(running, 4 + 31 * turn**3, 0.3) * (1 + 0.03 * crack)
         + c.noise(0.25),
         "bearing_temp": c.ambient_degc
