@@ -5,14 +5,14 @@ that duplicates and reordering make no second case (law 9).
 """
 
 from collections.abc import Callable
-from datetime import UTC, timedelta
 from typing import Any
 
 from bridge.cases.audit import fingerprint
 from bridge.cases.draft import Draft
 from bridge.cases.ending import end_case
-from bridge.cases.events import AnomalyJoined, FactsUpdated
+from bridge.cases.events import FactsUpdated
 from bridge.cases.facts import facts_of, same_but_time
+from bridge.cases.grouping import join
 from bridge.cases.material import is_material, is_news
 from bridge.cases.opening import open_case, open_sales_side, waiver_reason
 from bridge.cases.severity import ORDER, severity_of
@@ -121,34 +121,11 @@ def _update(draft: Draft, case: Case, said: Prediction) -> None:
 
 
 def _anomalous(draft: Draft, said: Anomaly) -> None:
-    """Join an anomaly to what is open; open an engineering-only case where nothing is.
-
-    A machine with an open case has its trouble in hands already. Else it joins the case of its
-    gateway while the last anomaly there is no older than the window: an outage of one gateway
-    is one case, not five hundred.
-    """
     newest = draft.state.heard.get((said.asset, None))
     if newest is not None and said.at <= newest:
         return
-    own = draft.state.case_of(said.asset, None) or next(
-        iter(draft.state.cases_of(said.asset)), None
-    )
-    case = own.id if own else None
-    asset = draft.catalog.asset_by_id.get(said.asset)
-    if case is None and asset is not None and asset.gateway in draft.state.groups:
-        group, last = draft.state.groups[asset.gateway]
-        window = timedelta(minutes=draft.catalog.policy.group_window_min)
-        case = group if draft.now - last <= window else None
-    if case is None:
+    if not join(draft, said):
         open_case(draft, said)
-    else:
-        draft.emit(
-            AnomalyJoined,
-            case=case,
-            asset=said.asset,
-            score=said.score,
-            heard_at=said.at.astimezone(UTC),
-        )
 
 
 def _cleared(draft: Draft, said: Cleared) -> None:

@@ -97,8 +97,9 @@ class AnomalyJoined(EventBase):
 
     type: Literal["anomaly-joined"] = "anomaly-joined"
     asset: Id
+    leading: str = ""
     score: Number
-    heard_at: Instant
+    heard_at: Instant | None = None
 
 
 class SalesSideOpened(EventBase):

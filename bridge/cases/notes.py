@@ -19,8 +19,10 @@ class Notes:
         Where anomalies of one gateway may still join.
     repaired : bool
         Something was done to the machine: clearing is then success, not a false alarm.
-    joined : set of str
-        Other assets whose anomalies belong to the case.
+    joined : mapping of asset id to signal
+        Other assets whose anomalies belong to the case, and what led them.
+    alarm : (site id, signal) or None
+        Where anomalies of the whole site may still join.
     since : mapping of side to datetime
         When the running clock of a side started.
     due : mapping of side to datetime
@@ -32,7 +34,8 @@ class Notes:
     heard: str | None = None
     gateway: str | None = None
     repaired: bool = False
-    joined: set[str] = field(default_factory=set)
+    joined: dict[str, str] = field(default_factory=dict)
+    alarm: tuple[str, str] | None = None
     since: dict[Side, datetime] = field(default_factory=dict)
     due: dict[Side, datetime | None] = field(default_factory=dict)
     aged: dict[Side, int] = field(default_factory=dict)
@@ -43,3 +46,8 @@ class Notes:
             self.aged.pop(task.side, None)
             self.since[task.side] = now
             self.due[task.side] = task.due
+
+
+def leading(contributions: dict[str, float]) -> str:
+    """Return the signal with the largest share, or an empty text."""
+    return max(contributions, key=lambda name: (contributions[name], name), default="")

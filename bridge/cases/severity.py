@@ -32,7 +32,6 @@ def changes_at(facts: Facts, policy: Policy) -> list[datetime]:
         return []
     # The limits are exclusive, so the change is there a microsecond after the instant itself.
     tick = timedelta(microseconds=1)
-    return [
-        facts.p10 - timedelta(days=policy.critical_days) + tick,
-        facts.p50 - timedelta(days=policy.high_risk_days) + tick,
-    ]
+    critical = facts.p10 - timedelta(days=policy.critical_days) + tick
+    high = facts.p50 - timedelta(days=policy.high_risk_days) + tick
+    return [high, critical] if high < critical else [critical]

@@ -28,7 +28,7 @@ from bridge.cases.events import (
     TaskChanged,
 )
 from bridge.cases.fold import applied, opened
-from bridge.cases.notes import Notes
+from bridge.cases.notes import Notes, leading
 from bridge.cases.owners import Gap
 from bridge.model.case import Case
 from bridge.model.catalog import Catalog
@@ -79,6 +79,8 @@ class DeskState:
         Episodes that a person ended.
     heard : mapping of (asset, mode) to datetime
         Event time of the newest word of detection: older words come late and change nothing.
+    alarms : mapping of (site, leading signal) to {case id: datetime}
+        Open cases of bare anomalies, and when the last one came to each.
     groups : mapping of gateway to (case id, datetime)
         The case that further anomalies of a gateway join, and when the last one came.
     gaps : mapping of Gap to str
@@ -98,6 +100,7 @@ class DeskState:
     episodes: dict[Key, Episode] = field(default_factory=dict)
     endings: dict[Key, Ending] = field(default_factory=dict)
     heard: dict[Key, datetime] = field(default_factory=dict)
+    alarms: dict[tuple[str, str], dict[UUID, datetime]] = field(default_factory=dict)
     groups: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
     gaps: dict[Gap, str] = field(default_factory=dict)
     wakes: dict[UUID, datetime] = field(default_factory=dict)
@@ -171,6 +174,11 @@ def _open(state: DeskState, event: CaseOpened) -> None:
     _hear(state, (event.asset, event.heard), event.heard_at)
     if event.gateway is not None:
         state.groups[event.gateway] = (case.id, event.at)
+    asset = state.catalog.asset_by_id.get(event.asset)
+    signal = leading(event.facts.contributions)
+    if event.mode is None and asset is not None and signal:
+        notes.alarm = (asset.site, signal)
+        state.alarms.setdefault(notes.alarm, {})[case.id] = event.at
 
 
 def _hear(state: DeskState, key: Key, at: datetime | None) -> None:
@@ -197,13 +205,14 @@ def _joined(state: DeskState, event: AnomalyJoined) -> None:
     assert event.case is not None
     _hear(state, (event.asset, None), event.heard_at)
     notes = state.notes.get(event.case)
-    if notes is not None:
-        notes.joined.add(event.asset)
-        if (
-            notes.gateway is not None
-            and state.groups.get(notes.gateway, (None,))[0] == event.case
-        ):
-            state.groups[notes.gateway] = (event.case, event.at)
+    if notes is None:
+        return
+    if event.asset != state.cases[event.case].asset:
+        notes.joined[event.asset] = event.leading
+    if notes.gateway is not None and state.groups.get(notes.gateway, (None,))[0] == event.case:
+        state.groups[notes.gateway] = (event.case, event.at)
+    if notes.alarm is not None:
+        state.alarms[notes.alarm][event.case] = event.at
 
 
 def _task(state: DeskState, event: TaskChanged) -> None:
@@ -245,6 +254,7 @@ def _close(state: DeskState, event: CaseClosed) -> None:
     state.closed[case.id] = case
     if len(state.closed) > CLOSED_KEPT:
         del state.closed[next(iter(state.closed))]
+    _ungroup(state, case.id)
     del state.notes[case.id]
     state.wakes.pop(case.id, None)
     key = (case.asset, case.mode)
@@ -255,14 +265,21 @@ def _close(state: DeskState, event: CaseClosed) -> None:
         state.open_by_asset[case.asset] = rest
     else:
         del state.open_by_asset[case.asset]
-    _ungroup(state, case.id)
     if event.by != "detection":
         state.endings[key] = Ending(event.at, case.severity)
 
 
 def _ungroup(state: DeskState, case_id: UUID) -> None:
-    for gateway in [name for name, (case, _) in state.groups.items() if case == case_id]:
+    """Let nothing more join a case."""
+    notes = state.notes[case_id]
+    gateway, notes.gateway = notes.gateway, None
+    if gateway is not None and state.groups.get(gateway, (None,))[0] == case_id:
         del state.groups[gateway]
+    alarm, notes.alarm = notes.alarm, None
+    if alarm is not None:
+        del state.alarms[alarm][case_id]
+        if not state.alarms[alarm]:
+            del state.alarms[alarm]
 
 
 def _gap_opened(state: DeskState, event: GapOpened) -> None:

@@ -28,7 +28,7 @@ from bridge.model.values import UNKNOWN_MODE
 from tests.scenarios.driver import wording
 from tests.scenarios.plant import MONDAY, act, cleared, desk, prediction, said, tick
 
-ASSETS = st.sampled_from(["M-1", "M-2", "M-3", "M-9"])
+ASSETS = st.sampled_from(["M-1", "M-2", "M-3", "M-4", "M-9"])
 MODES = st.sampled_from(["bearing", "crack", UNKNOWN_MODE])
 PEOPLE = st.sampled_from(
     ["fe-1", "fe-2", "fe-9", "am-1", "lead-fe", "lead-am", "disp-1", "stranger"]
@@ -122,12 +122,25 @@ class DeskMachine(RuleBasedStateMachine):
             assert both, "a good prediction is with both sides"
         return input_
 
-    @rule(target=inputs, asset=ASSETS, hours=GAPS_H)
-    def alarm(self, asset, hours):
+    @rule(
+        target=inputs,
+        asset=ASSETS,
+        signal=st.sampled_from(["temp", "load", ""]),
+        hours=st.sampled_from([0, 0, 0, 1, 60]),
+    )
+    def alarm(self, asset, signal, hours):
         """Detection sees something abnormal, without a prediction."""
         at = self.later(hours)
         id_ = derive_id("anomaly", asset, at.isoformat())
-        return self.take(said(Anomaly(id=id_, tenant="default", asset=asset, at=at, score=0.9)))
+        anomaly = Anomaly(
+            id=id_,
+            tenant="default",
+            asset=asset,
+            at=at,
+            score=0.9,
+            contributions={signal: 1.0} if signal else {},
+        )
+        return self.take(said(anomaly, at))
 
     @rule(target=inputs, asset=ASSETS, mode=st.none() | MODES, hours=GAPS_H)
     def clear(self, asset, mode, hours):
@@ -205,6 +218,9 @@ class DeskMachine(RuleBasedStateMachine):
         assert folded.heard == self.desk.state.heard
         assert folded.gaps == self.desk.state.gaps
         assert folded.open_by_key == self.desk.state.open_by_key
+        assert folded.groups == self.desk.state.groups
+        assert folded.alarms == self.desk.state.alarms
+        assert folded.notes == self.desk.state.notes
         self.desk.state = folded
 
     @invariant()

@@ -34,12 +34,13 @@ def test_severity_by_the_nearness_of_dates() -> None:
 
 def test_time_changes_severity_exactly_then() -> None:
     """At each announced instant the severity is another one than just before."""
-    policy, ahead = Policy(), facts(50, 60)
-    instants = changes_at(ahead, policy)
-    assert len(instants) == 2
-    for at in instants:
-        before = severity_of(ahead, at - timedelta(microseconds=1), policy)
-        assert severity_of(ahead, at, policy) != before
+    policy = Policy()
+    for ahead, count in ((facts(50, 60), 2), (facts(20, 90), 1), (facts(None, None), 0)):
+        instants = changes_at(ahead, policy)
+        assert len(instants) == count
+        for at in instants:
+            before = severity_of(ahead, at - timedelta(microseconds=1), policy)
+            assert severity_of(ahead, at, policy) != before
 
 
 def test_material_is_a_share_of_the_remaining_time_either_way() -> None:
