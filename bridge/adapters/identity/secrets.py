@@ -1,5 +1,6 @@
 """Passwords as argon2id hashes; tokens and sessions as random text, kept as a digest only."""
 
+import functools
 import hashlib
 import secrets
 
@@ -10,8 +11,16 @@ from argon2.exceptions import VerificationError as BrokenHashError
 TOKEN_PREFIX = "br_"  # noqa: S105 - a mark by which scanners find leaked tokens, no secret
 _BYTES = 32
 _HASHER = PasswordHasher()  # RFC 9106, second recommended option: 64 MiB, 3 passes, 4 lanes
-# Somebody unknown costs as long as somebody known, or the time would tell who exists.
-_NOBODY = _HASHER.hash(secrets.token_urlsafe(_BYTES))
+
+
+@functools.cache
+def _nobody() -> str:
+    """Return a hash that nobody's password has.
+
+    Somebody unknown costs as long as somebody known, or the time would tell who exists; made
+    when first needed, as making it takes as long as a sign-in and 64 MiB.
+    """
+    return _HASHER.hash(secrets.token_urlsafe(_BYTES))
 
 
 def hash_password(password: str) -> str:
@@ -22,7 +31,7 @@ def hash_password(password: str) -> str:
 def check_password(stored: str | None, password: str) -> bool:
     """Tell whether a password belongs to a hash; None stands for nobody and takes as long."""
     try:
-        _HASHER.verify(stored or _NOBODY, password)
+        _HASHER.verify(stored or _nobody(), password)
     except (VerifyMismatchError, BrokenHashError, InvalidHashError):
         return False
     return stored is not None
