@@ -2,6 +2,7 @@
 // differs is changed, so that focus, scroll, open dialogs and typed text stay.
 
 const QUIET_MS = 300;      // events come in groups; one fetch answers them
+const REST_MS = 1000;      // however many come, a page asks at most once a second
 const SPOKEN_MS = 15000;   // a screen reader hears at most this often that the page changed
 const HIDDEN_MS = 60000;
 const OWN = ["data-drawn", "data-wanted"];   // what a plot notes of itself
@@ -9,7 +10,7 @@ const live = () => document.getElementById("live");
 
 export function follow({ connected, changed }) {
   if (!live()) return;
-  let timer = 0, busy = false, again = false, spoken = 0;
+  let timer = 0, refreshed = 0, busy = false, again = false, spoken = 0;
 
   async function refresh() {
     if (busy) { again = true; return; }
@@ -34,7 +35,11 @@ export function follow({ connected, changed }) {
       if (again) { again = false; soon(); }
     }
   }
-  function soon() { clearTimeout(timer); timer = setTimeout(refresh, QUIET_MS); }
+  function soon() {
+    if (timer) return;
+    const wait = Math.max(QUIET_MS, refreshed + REST_MS - Date.now());
+    timer = setTimeout(() => { timer = 0; refreshed = Date.now(); refresh(); }, wait);
+  }
 
   const page = live().dataset;
   const link = document.getElementById("link");
