@@ -5,6 +5,7 @@ that duplicates and reordering make no second case (law 9).
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from bridge.cases.audit import fingerprint
@@ -18,7 +19,7 @@ from bridge.cases.opening import open_case, open_sales_side, waiver_reason
 from bridge.cases.severity import ORDER, severity_of
 from bridge.model.case import Case
 from bridge.model.detections import Anomaly, Cleared, Detection, Prediction
-from bridge.model.values import UNKNOWN_MODE
+from bridge.model.values import UNKNOWN_MODE, Severity
 
 
 def on_detection(draft: Draft, said: Detection) -> None:
@@ -77,14 +78,21 @@ def _late(draft: Draft, said: Prediction, case: Case | None) -> bool:
     return said.p50 is None or (known is not None and said.p50 >= known)
 
 
+QUIET_DAYS: dict[Severity, float] = {"low": 30, "medium": 14, "high": 7, "critical": 2}
+"""How long a judged rise stays quiet: the nearer the failure, the sooner people look again."""
+
+
 def _same_rise(draft: Draft, said: Prediction) -> bool:
     """Return whether a person ended an episode of this very rise, and it got no worse since.
 
-    Detection goes on seeing what somebody called a false alarm. Only a new rise, or a higher
-    severity than the one that was judged, is a recurrence. Without an onset it counts as new.
+    Detection goes on seeing what somebody called a false alarm. A new rise, a higher severity
+    than the one that was judged, or the same after `QUIET_DAYS` is a recurrence. Without an
+    onset a prediction counts as new.
     """
     ending = draft.state.endings.get((said.asset, said.mode))
     if ending is None or said.onset is None or said.onset > ending.at:
+        return False
+    if draft.now - ending.at > timedelta(days=QUIET_DAYS[ending.severity]):
         return False
     facts = facts_of(said, draft.catalog, draft.now)
     severity = severity_of(facts, draft.now, draft.catalog.policy)

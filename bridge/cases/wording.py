@@ -135,7 +135,7 @@ class Wording:
             "language": _spoken(language),
             "subject": subject,
             "severity": case.severity,
-            "label": case.label,
+            "open": words.open,
             "lead": _tidy(words.lead(telling, lead)),
             "sentence": str(words.sentence(telling)),
             "blocks": self.blocks(case, letter.side, language, zone),

@@ -100,6 +100,7 @@ def test_a_false_alarm_is_not_raised_again_about_the_same_rise() -> None:
     one.take(said(prediction(**far)))
     one.take(act(MONDAY + HOUR, "fe-1", "false-alarm", reason="Loose sensor"))
     assert one.take(said(prediction(MONDAY + 2 * HOUR, **far))) == ()
+    assert decide(said(prediction(MONDAY + 15 * DAY, **far)), one.state)
     worse = {**far, "p10": MONDAY + 3 * DAY, "p50": MONDAY + 5 * DAY}
     assert one.take(said(prediction(MONDAY + 3 * HOUR, **worse)))
     one.take(act(MONDAY + 4 * HOUR, "fe-1", "false-alarm", reason="Loose sensor"))
