@@ -134,11 +134,16 @@ def webhook_channel(section: WebhookSection) -> "WebhookChannel":
 
 
 async def ask_broker(settings: Settings) -> str:
-    """Connect to the broker once, as another client than the service, and say how it went."""
+    """Connect to the broker once, as another client than the service, and say how it went.
+
+    It keeps no session and joins no group: a session would fill with messages that nobody
+    fetches, a group would give it some of the service's.
+    """
     broker = settings.broker
-    probe = settings.model_copy(
-        update={"broker": broker.model_copy(update={"client_id": f"{broker.client_id}-check"})}
-    )
+    alone = {
+        "client_id": f"{broker.client_id}-check", "session_expiry_s": 0, "share_group": None,
+    }  # fmt: skip
+    probe = settings.model_copy(update={"broker": broker.model_copy(update=alone)})
     async with make_source(probe, SystemClock()) as source:
         return f"{broker.host}:{broker.port} by {broker.protocol}: {source.status.detail}"
 
@@ -198,4 +203,5 @@ def _mqtt_options(settings: Settings) -> "MqttOptions":
         unacknowledged_max=broker.unacknowledged_max,
         coalesce_ms=broker.coalesce_ms,
         connect_timeout_s=broker.connect_timeout_s,
+        subscriptions_file=settings.service.data_folder / "subscriptions.json",
     )

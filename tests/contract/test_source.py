@@ -1,54 +1,19 @@
 """What every source promises, against a real mosquitto."""
 
 import asyncio
-import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 import mqtt5
 import pytest
 
-from bridge.adapters.mqtt.mqtt5_source import Mqtt5Source
-from bridge.adapters.mqtt.options import MqttOptions, TlsOptions
-from bridge.adapters.mqtt.paho_source import PahoSource
+from bridge.adapters.mqtt.options import MqttOptions
 from bridge.flow.clock import SystemClock
 from bridge.flow.ports import Delivery, Source
 from bridge.model.errors import ConflictError, InputError, UnavailableError
 from tests.servers import Mosquitto
-from tests.servers_mqtt import publish
-
-WAIT_S = 20.0
-
-
-@dataclass(frozen=True)
-class Kit:
-    """A kind of source, and options with a session and a topic of its own."""
-
-    make: Callable[[MqttOptions], Source]
-    options: MqttOptions
-    topic: str
-
-    def source(self, **changes: Any) -> Source:
-        """Make one with some options changed."""
-        return self.make(replace(self.options, **changes))
-
-
-SOURCES = {
-    "mqtt5": lambda options: Mqtt5Source(options, clock=SystemClock()),
-    "paho": lambda options: PahoSource(options, clock=SystemClock()),
-}
-
-
-def kit_for(broker: Mosquitto, make: Callable[[MqttOptions], Source]) -> Kit:
-    """Give a client id and a topic that no other test uses."""
-    name = secrets.token_hex(6)
-    options = MqttOptions(
-        host=broker.host, port=broker.port, username="bridge", password="bridge",
-        client_id=f"test-{name}", filters=(f"plant/{name}/+",),
-        backoff_min_s=0.05, backoff_max_s=0.2, connect_timeout_s=5.0,
-    )  # fmt: skip
-    return Kit(make, options, f"plant/{name}/a")
+from tests.servers_mqtt import publish, publish_many
+from tests.sources import SOURCES, WAIT_S, Kit, collect, drained, kit_for, numbered
 
 
 @pytest.fixture(params=SOURCES)
@@ -61,36 +26,6 @@ def make(request: pytest.FixtureRequest) -> Callable[[MqttOptions], Source]:
 def kit(mosquitto: Mosquitto, make: Callable[[MqttOptions], Source]) -> Kit:
     """Give a source for the shared broker."""
     return kit_for(mosquitto, make)
-
-
-async def collect(source: Source, count: int, *, acknowledge: bool = True) -> list[bytes]:
-    """Receive until ``count`` payloads are there."""
-    found: list[bytes] = []
-    async with asyncio.timeout(WAIT_S):
-        while len(found) < count:
-            delivery = await source.receive()
-            found += delivery.messages.payloads
-            if acknowledge:
-                source.acknowledge(delivery)
-    return found
-
-
-def numbered(count: int, first: int = 0) -> list[bytes]:
-    """Give payloads that tell their place."""
-    return [b"%d" % number for number in range(first, first + count)]
-
-
-async def drained(source: Source, wait_s: float = 0.5) -> list[bytes]:
-    """Receive what still comes."""
-    found: list[bytes] = []
-    try:
-        async with asyncio.timeout(wait_s):
-            while True:
-                delivery: Delivery = await source.receive()
-                found += delivery.messages.payloads
-                source.acknowledge(delivery)
-    except TimeoutError:
-        return found
 
 
 @pytest.mark.parametrize("qos", [0, 1])
@@ -212,17 +147,57 @@ async def test_wrong_password(kit: Kit) -> None:
             pass
 
 
-# paho leaves its socket open when the handshake fails.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_tls(kit: Kit, mosquitto: Mosquitto) -> None:
-    """Over TLS the broker's certificate is verified; a stranger's is refused."""
-    tls = TlsOptions(ca_file=mosquitto.ca_file)
-    async with kit.source(port=mosquitto.tls_port, tls=tls) as source:
-        publish(mosquitto, kit.topic, numbered(10))
-        assert await collect(source, 10) == numbered(10)
-    with pytest.raises(UnavailableError, match=r"(?i)certificate"):
-        async with kit.source(port=mosquitto.tls_port, tls=TlsOptions()):
-            pass
+@pytest.mark.parametrize("share_group", ["", "g"])
+async def test_what_is_no_longer_asked_for(
+    kit: Kit, mosquitto: Mosquitto, tmp_path: Path, share_group: str
+) -> None:
+    """A filter that is gone from the options is gone from the session, the others stay."""
+    gone, kept = f"{kit.topic}/gone", f"{kit.topic}/kept"
+    options = {
+        "subscriptions_file": tmp_path / "subscriptions.json",
+        "share_group": share_group,
+    }
+    async with kit.source(filters=(gone, kept), **options) as source:
+        publish_many(mosquitto, [(gone, b"0"), (kept, b"1")])
+        assert sorted(await collect(source, 2)) == [b"0", b"1"]
+    publish(mosquitto, gone, [b"2"])
+    async with kit.source(filters=(kept,), **options) as source:
+        # What the session held already is still delivered.
+        assert await collect(source, 1) == [b"2"]
+        publish_many(mosquitto, [(gone, b"3"), (kept, b"4")])
+        assert await drained(source) == [b"4"]
+    publish_many(mosquitto, [(gone, b"5"), (kept, b"6")])
+    async with kit.source(filters=(kept,), **options) as source:
+        assert await drained(source) == [b"6"]
+    async with kit.source(filters=(gone,), **options) as source:
+        publish_many(mosquitto, [(gone, b"7"), (kept, b"8")])
+        assert await drained(source) == [b"7"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"a": 1}', None])
+async def test_memory_of_subscriptions_is_damaged(
+    kit: Kit, mosquitto: Mosquitto, tmp_path: Path, content: str | None
+) -> None:
+    """A file of subscriptions that cannot be read or written stops nothing."""
+    path = tmp_path / "subscriptions.json"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_text(content)
+    async with kit.source(subscriptions_file=path) as source:
+        publish(mosquitto, kit.topic, numbered(3))
+        assert await collect(source, 3) == numbered(3)
+
+
+async def test_no_session_where_none_is_wanted(kit: Kit, mosquitto: Mosquitto) -> None:
+    """With an expiry of 0 the broker forgets the client, and what an earlier session held."""
+    async with kit.source():
+        pass
+    publish(mosquitto, kit.topic, numbered(3))
+    for _ in range(2):
+        async with kit.source(session_expiry_s=0) as source:
+            assert await drained(source) == []
+        publish(mosquitto, kit.topic, numbered(3))
 
 
 async def test_second_client_with_this_id(kit: Kit, mosquitto: Mosquitto) -> None:

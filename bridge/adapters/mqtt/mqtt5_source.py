@@ -14,6 +14,7 @@ import mqtt5
 from bridge.adapters.mqtt.comeback import Comeback
 from bridge.adapters.mqtt.mqtt5_link import Link
 from bridge.adapters.mqtt.options import DROPPED_TOPIC, RECEIVE_MAX, MqttOptions
+from bridge.adapters.mqtt.subscriptions import outdated
 from bridge.flow.clock import Clock
 from bridge.flow.ports import Delivery, SourceStatus
 from bridge.model.errors import ConflictError, UnavailableError
@@ -179,7 +180,8 @@ class Mqtt5Source:
         link.write(_connect_packet(options))
         connack = await link.connack
         if connack is None:
-            raise link.fault or UnavailableError("broker", "it closed the connection")
+            detail = getattr(link.fault, "detail", str(link.fault))
+            raise UnavailableError("broker", options.unanswered(detail))
         if connack.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             reason = f"{connack.reason_code.name} {connack.reason_str or ''}".strip()
             raise UnavailableError("broker", f"refused client {options.client_id!r}: {reason}")
@@ -188,6 +190,11 @@ class Mqtt5Source:
         self._had_session = True
         self._link = link
         self._settle()
+        old = await asyncio.to_thread(
+            outdated, options, session_present=connack.session_present
+        )
+        if old:
+            link.write(mqtt5.UnsubscribePacket(2, old).write())
         link.write(_subscribe_packet(options))
         link.keep_alive(connack.server_keep_alive or options.keep_alive_s)
         # A resumed session may send a backlog before SUBACK, longer than we read at a time.
@@ -207,7 +214,7 @@ def _connect_packet(options: MqttOptions) -> bytes:
         options.client_id,
         username=options.username or None,
         password=options.password.encode() if options.password else None,
-        clean_start=False,
+        clean_start=options.session_expiry_s == 0,
         keep_alive=options.keep_alive_s,
         session_expiry_interval=options.session_expiry_s,
         receive_max=RECEIVE_MAX,

@@ -30,12 +30,15 @@ class TlsOptions:
         """Return the context; raises InputError where a file cannot be used."""
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
-            if self.cert_file is not None:
-                context.load_cert_chain(self.cert_file, self.key_file)
-        except (OSError, ssl.SSLError) as error:
-            raise InputError(
-                f"TLS files {self.ca_file}, {self.cert_file}, {self.key_file}: {error}"
-            ) from error
+        except OSError as error:  # ssl.SSLError is one
+            raise InputError(f"authority {self.ca_file}: {error}") from error
+        if self.cert_file is not None:
+            try:
+                # An empty pass phrase: OpenSSL would ask the terminal for that of a locked key.
+                context.load_cert_chain(self.cert_file, self.key_file, password="")
+            except OSError as error:
+                names = f"certificate {self.cert_file}, key {self.key_file or 'in it'}"
+                raise InputError(f"{names}: {error}") from error
         return context
 
 
@@ -56,7 +59,8 @@ class MqttOptions:
         0 or 1. At 2 the broker is asked for 1: the journal's identity of samples makes "at
         least once" exactly once.
     session_expiry_s : int
-        How long the broker keeps messages for a bridge that is away.
+        How long the broker keeps messages for a bridge that is away; 0 keeps no session at all,
+        for a connection that only looks whether it is let in.
     unacknowledged_max : int
         Messages taken in and not yet committed; beyond it the socket is not read.
     coalesce_ms : float
@@ -65,6 +69,9 @@ class MqttOptions:
         A connection that lived this long was not taken away by another client of the same id.
     watch_dropped : bool
         Subscribe the broker's own count of dropped messages.
+    subscriptions_file : Path or None
+        Remembers what the session is subscribed to, so that filters that are gone from the
+        settings are unsubscribed (`bridge.adapters.mqtt.subscriptions`); None leaves them.
     """
 
     host: str = "127.0.0.1"
@@ -86,6 +93,7 @@ class MqttOptions:
     backoff_max_s: float = 30.0
     settled_s: float = 10.0
     watch_dropped: bool = True
+    subscriptions_file: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.client_id:
@@ -108,3 +116,21 @@ class MqttOptions:
         if not self.share_group:
             return self.filters
         return tuple(f"$share/{self.share_group}/{one}" for one in self.filters)
+
+    def unanswered(self, detail: str) -> str:
+        """Say for a person that no answer to CONNECT came, and what may be the cause.
+
+        In TLS 1.3 a broker looks at our certificate when we are already sending. The reset with
+        which it closes often overtakes the alert that says what it does not like.
+        """
+        told = f"{self.host}:{self.port}: {detail}"
+        if self.tls is None:
+            return told
+        if self.tls.cert_file is None:
+            return (
+                f"{told}; TLS is up: does the broker ask for a certificate (tls_certificate)?"
+            )
+        return (
+            f"{told}; TLS is up: does the broker accept the certificate {self.tls.cert_file}? "
+            "Its date, its authority or its name may be wrong; the broker's log says which"
+        )

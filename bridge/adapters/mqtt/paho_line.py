@@ -5,10 +5,11 @@ import threading
 from collections.abc import Callable
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from bridge.adapters.mqtt.options import DROPPED_TOPIC, MqttOptions
+from bridge.adapters.mqtt.subscriptions import outdated
 from bridge.model.errors import UnavailableError
 
 GOODBYE_S = 2.0
@@ -39,14 +40,16 @@ class Line:
         self._handed_out = 0
         self._closing = False
         self._session_present: bool | None = None
+        self._refused = False
         self._granted = threading.Event()
+        self._flushed = threading.Event()
         self.lost = threading.Event()
         self.detail = ""
         self.dropped: int | None = None
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=options.client_id,
-            clean_session=False,
+            clean_session=options.session_expiry_s == 0,
             protocol=MQTTProtocolVersion.MQTTv311,
             reconnect_on_failure=False,
             manual_ack=True,
@@ -59,6 +62,8 @@ class Line:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
+        client.on_log = self._on_log
         client.on_message = self._on_message
         self._client = client
 
@@ -86,7 +91,8 @@ class Line:
             )
         if not answered or self._session_present is None:
             detail = self.detail or f"no answer within {options.connect_timeout_s} s"
-            raise UnavailableError("broker", f"{where}: {detail}")
+            told = f"{where}: {detail}" if self._refused else options.unanswered(detail)
+            raise UnavailableError("broker", told)
         # A resumed session may send a backlog before SUBACK, longer than we read at a time.
         if not self._session_present and not self._granted.wait(options.connect_timeout_s):
             raise UnavailableError("broker", self.detail or "no answer to SUBSCRIBE")
@@ -128,9 +134,9 @@ class Line:
         if not self.lost.is_set() and self._client.is_connected():
             # Its answer shows that the broker has read every acknowledgement before it; closing
             # with something unread would reset the connection, and the broker could lose some.
-            self._granted.clear()
-            self._subscribe()
-            self._granted.wait(GOODBYE_S)
+            # Any packet with an answer would do; SUBSCRIBE would bring the retained messages.
+            self._client.unsubscribe(DROPPED_TOPIC)
+            self._flushed.wait(GOODBYE_S)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -155,12 +161,17 @@ class Line:
         _properties: object,
     ) -> None:
         if code.is_failure:
+            self._refused = True
             self.detail = f"refused client {self._options.client_id!r}: {code}"
             self._break_off()
             return
+        session_present = bool(flags.session_present)
+        old = outdated(self._options, session_present=session_present)
+        if old:
+            self._client.unsubscribe(old)
         self._subscribe()
         with self._changed:
-            self._session_present = bool(flags.session_present)
+            self._session_present = session_present
             self._changed.notify_all()
 
     def _on_subscribe(
@@ -178,6 +189,22 @@ class Line:
             self.detail = f"refused a subscription: {refused[0]}"
             self._break_off()
         self._granted.set()
+
+    def _on_unsubscribe(
+        self,
+        _client: paho.Client,
+        _userdata: object,
+        _mid: int,
+        _codes: list[ReasonCode],
+        _properties: object,
+    ) -> None:
+        if self._closing:
+            self._flushed.set()
+
+    def _on_log(self, _client: paho.Client, _userdata: object, level: int, text: str) -> None:
+        # paho names what broke a connection in its log only; `code` is "Unspecified error".
+        if level == LogLevel.MQTT_LOG_ERR and not self.lost.is_set():
+            self.detail = text
 
     def _on_message(
         self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage
@@ -214,6 +241,7 @@ class Line:
     def _break_off(self) -> None:
         self.lost.set()
         self._granted.set()
+        self._flushed.set()
         with self._changed:
             self._changed.notify_all()
         self._wake()
