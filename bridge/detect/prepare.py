@@ -136,7 +136,7 @@ def _spikes(
         confirmed = np.abs(value - doubt) <= np.maximum(limit, 0.5 * np.abs(doubt - last))
     # When a setting jumps, what follows it may: that is an answer, not a spike.
     asked = np.any((there & far)[:, settings], axis=1, keepdims=True)
-    spike = there & far & ~confirmed & ~asked
+    spike: NDArray[np.bool_] = there & far & ~confirmed & ~asked
     believed = there & ~spike
     known = believed & np.isfinite(move)
     with np.errstate(invalid="ignore"):
