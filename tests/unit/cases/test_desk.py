@@ -109,6 +109,50 @@ def test_a_false_alarm_is_not_raised_again_about_the_same_rise() -> None:
     assert next(iter(one.state.cases.values())).episode == 3
 
 
+def test_a_rise_that_got_worse_and_cleared_is_judged_no_longer() -> None:
+    """What detection itself took back may come again, whatever was judged before."""
+    one = desk()
+    dates = dict.fromkeys(("p10", "p50", "p90"), MONDAY + 60 * DAY)
+    one.take(said(prediction(**dates, onset=MONDAY - DAY)))
+    one.take(act(MONDAY + HOUR, "fe-1", "false-alarm", reason="Loose sensor"))
+    near = dict.fromkeys(dates, MONDAY + 3 * DAY)
+    one.take(said(prediction(MONDAY + 2 * HOUR, **near, onset=MONDAY - DAY)))
+    one.take(said(cleared(MONDAY + 3 * HOUR)))
+    assert one.take(said(prediction(MONDAY + 4 * HOUR, **dates, onset=MONDAY - DAY)))
+
+
+def test_a_told_case_of_a_repaired_machine_waits_for_people() -> None:
+    """A repair without its act keeps the case open for finding, action and what was told."""
+    one = desk()
+    one.take(said(prediction()))
+    for by, do, fields in (
+        ("fe-1", "confirm-finding", {"finding": "x"}),
+        ("am-1", "confirm-message", {}),
+        ("am-1", "inform", {"told": "x"}),
+    ):
+        one.take(act(MONDAY, by, do, **fields))
+    one.take(Repaired(id=derive_id("r"), tenant="default", at=MONDAY, by="fe-1", asset="M-1"))
+    one.take(said(cleared(MONDAY + HOUR)))
+    (case,) = one.cases.values()
+    assert (case.state, case.side_state) == ("informed", None)
+
+
+def test_small_steps_are_silent_until_they_add_up() -> None:
+    """Facts follow a prediction; the owners hear when it left what they were told."""
+    one = desk()
+
+    def moved(hour: int, days: float) -> int:
+        at = MONDAY + hour * HOUR
+        dates = dict.fromkeys(("p10", "p50", "p90"), MONDAY + days * DAY)
+        one.take(said(prediction(at, **dates)))
+        (case,) = one.state.cases.values()
+        assert case.facts.p50 == MONDAY + days * DAY
+        return sum(letter.kind == "update" for letter in one.letters.values())
+
+    assert [moved(0, 50), moved(1, 45), moved(2, 40), moved(3, 36)] == [0, 0, 0, 2]
+    assert [moved(4, 33), moved(5, 30), moved(6, 26)] == [2, 2, 4]
+
+
 def test_late_and_repeated_words_change_nothing() -> None:
     """Older predictions and clearings and the same words again leave the case as it is."""
     one = desk()
