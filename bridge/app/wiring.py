@@ -6,7 +6,7 @@ need not load detection and the console.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -16,7 +16,15 @@ from bridge.app.settings import Settings
 from bridge.app.wording import load_wording
 from bridge.flow.clock import Clock
 from bridge.flow.metrics import Metrics
-from bridge.flow.ports import Channel, Demo, Journal, Retention, SeriesStore, Source
+from bridge.flow.ports import (
+    Channel,
+    Demo,
+    Journal,
+    Retention,
+    SeriesStore,
+    Source,
+    SourceStatus,
+)
 from bridge.flow.supervision import Part
 from bridge.model.slots import SlotTable
 
@@ -85,7 +93,7 @@ class Wiring:
     async def _show(self) -> None:
         """Keep the gauges of journal and broker fresh; log how the broker comes and goes."""
         opened, metrics = self._opened, self._opened.metrics
-        was_connected, sessions_lost = True, 0
+        seen = SourceStatus(connected=True)
         while True:
             usage = await opened.journal.usage()
             metrics.journal_bytes.set(usage.used_bytes)
@@ -94,16 +102,8 @@ class Wiring:
                 status = self._source.status
                 if status.broker_dropped is not None:
                     metrics.broker_dropped.set(status.broker_dropped)
-                if status.connected != was_connected:
-                    was_connected = status.connected
-                    tell = log.info if was_connected else log.warning
-                    tell(
-                        "broker connected" if was_connected else "broker away",
-                        detail=status.detail,
-                    )
-                if status.session_lost > sessions_lost:
-                    log.error("session lost at broker", detail="what it held for us is gone")
-                sessions_lost = status.session_lost
+                _tell_broker(seen, status)
+                seen = replace(status)
             await asyncio.sleep(GAUGES_EVERY_S)
 
     async def _intake(self) -> list[Part]:
@@ -155,10 +155,12 @@ class Wiring:
 
     async def _learn_gateways(self) -> None:
         catalogs = self._opened.records.catalogs
+        found: dict[tuple[str, str], str] = {}
         for tenant in await catalogs.tenants():
             latest = await catalogs.latest(tenant)
             assets = latest[1].assets if latest else ()
-            self._gateways |= {(tenant, each.id): each.gateway or "" for each in assets}
+            found |= {(tenant, each.id): each.gateway or "" for each in assets}
+        self._gateways = found
 
     async def _archive(self) -> list[Part]:
         from bridge.flow.archive import Archive, ArchiveOptions
@@ -189,6 +191,7 @@ class Wiring:
         from bridge.flow.watch import Watch, WatchOptions
 
         opened, watch = self._opened, self._opened.settings.watch
+        assert opened.series is not None
         part = Watch(
             journal=opened.journal,
             inbox=opened.records.inbox,
@@ -203,6 +206,11 @@ class Wiring:
                 lateness_s=watch.lateness_s,
             ),
         )
+
+        def troubles() -> dict[str, str]:
+            return {"watch": part.status.detail} if part.status.state == "waiting" else {}
+
+        self.troubles.append(troubles)
         return [Part("watch", part.run)]
 
     async def _desk(self) -> list[Part]:
@@ -279,3 +287,13 @@ class Wiring:
 
     def _reasons(self) -> dict[str, str]:
         return {part: why for each in self.troubles for part, why in each().items()}
+
+
+def _tell_broker(before: SourceStatus, now: SourceStatus) -> None:
+    """Log what has changed between two looks at a source."""
+    if now.session_lost > before.session_lost:
+        log.error("session lost at broker", detail="what it held for this service is gone")
+    if now.connected and (now.reconnects > before.reconnects or not before.connected):
+        log.info("broker connected again", reconnects=now.reconnects)
+    elif before.connected and not now.connected:
+        log.warning("broker away", detail=now.detail)
