@@ -116,6 +116,7 @@ async def asset_plot(
         {each.signal: each for each in present(status, _units(visit, asset))} if status else {}
     )
     empty = (0.0, None, None, None, None)
+    stored.sort(key=lambda name: (not name.startswith("~"), name))
     shown = [by_name.get(name) or Reason(name, "", *empty) for name in stored]
     return await _plot(visit, asset, shown, (begin, now), None, theme)
 

@@ -21,6 +21,7 @@ from bridge.model.instants import as_ns
 from bridge.web.console.saying import Say
 from bridge.web.console.why import Reason
 
+_DERIVED = {"~score": "score", "~health": "health indicator"}
 _SECOND_ROW = 18
 """Height of labels that would meet others on a narrow page, in pixels."""
 
@@ -83,7 +84,7 @@ def _panel(
     unit = f" [{reason.unit}]" if reason.unit else ""
     share = f"  {say.percent(reason.share)}" if reason.share else ""
     panel = figure(
-        title=f"{reason.signal}{unit}{share}",
+        title=f"{say.t(_DERIVED.get(reason.signal, reason.signal))}{unit}{share}",
         x_axis_type="datetime",
         x_range=x_range,
         height=190,

@@ -11,6 +11,7 @@ from bridge.model.values import Side
 from bridge.web.acts import reading_side
 
 _DAY_S = 86_400
+_FOR_EVER = float("inf")
 _LEAST_DAYS = 0.25
 """Below six hours left everything is equally urgent; the cost decides."""
 
@@ -62,17 +63,19 @@ def in_order(rows: list[Row], now: datetime) -> list[Row]:
     Notes
     -----
     Stop goes first, whatever it costs. Where a customer's cost is not known, the median of the
-    known ones stands for it, so that a missing entry neither hides a case nor lifts it. A case
-    without a date stands last. A sensor's severity has no say.
+    known ones stands for it, so that a missing entry neither hides a case nor lifts it. Where no
+    failure is dated, nothing is known to be lost: these stand last, by their due times. A
+    sensor's severity has no say.
     """
     known = [cost for each in rows if (cost := _cost(each)) is not None]
     typical = median(known) if known else 1.0
 
     def urgency(each: Row) -> tuple[bool, bool, float, int]:
         stop = each.case.facts.advice == "stop"
-        if each.act_by is None:
-            return (not stop, True, 0.0, each.case.number or 0)
-        days = max((each.act_by - now).total_seconds() / _DAY_S, _LEAST_DAYS)
+        left = (each.act_by - now).total_seconds() / _DAY_S if each.act_by else _FOR_EVER
+        if each.case.facts.act_by is None and not stop:
+            return (True, True, left, each.case.number or 0)
+        days = max(left, _LEAST_DAYS)
         cost = _cost(each)
         loss = (typical if cost is None else cost) / days
         return (not stop, False, -loss, each.case.number or 0)

@@ -54,14 +54,23 @@ def timeline(
     events: list[StoredEvent], sendings: list[Sending], catalog: Catalog, say: Say
 ) -> list[Moment]:
     """Return what happened in a case and who was told, the newest first."""
-    moments = [_moment(each.event, catalog, say) for each in events if not is_small(each.event)]
-    moments += [_told(each, catalog, say) for each in sendings]
+    moments = [
+        _moment(each.event, catalog, say)
+        for each in events
+        if not is_small(each.event) and not _follows_an_act(each.event)
+    ]
+    moments += _told(sendings, catalog, say)
     return sorted(moments, key=lambda each: each.at, reverse=True)
 
 
 def is_small(event: Event) -> bool:
     """Tell whether an event only moved the dates a little, which owners are not told either."""
     return isinstance(event, FactsUpdated) and not event.material
+
+
+def _follows_an_act(event: Event) -> bool:
+    """Tell whether an event only carries on a person's act, which stands there itself."""
+    return isinstance(event, TaskChanged) and event.by not in MACHINES
 
 
 def name_of(catalog: Catalog, person: str, say: Say) -> str:
@@ -201,13 +210,25 @@ _WORDS: dict[type[EventBase], Callable[[Any, Catalog, Say], str]] = {
 """What to say of each kind of event; one that is not here stands by its name."""
 
 
-def _told(sending: Sending, catalog: Catalog, say: Say) -> Moment:
-    told = sending.notification
-    text = say.t(
-        "{name} was told by {channel} ({kind}): {state}",
-        name=name_of(catalog, told.to, say),
-        channel=say.t(told.channel),
-        kind=say.t(f"kind:{told.kind}"),
-        state=say.t(f"sending:{sending.state}"),
-    )
-    return Moment(told.at, say.t("outbox"), text, "told")
+def _told(sendings: list[Sending], catalog: Catalog, say: Say) -> list[Moment]:
+    """Return one line for all who were told the same at one time."""
+    groups: dict[tuple[datetime, str, str, str], list[str]] = {}
+    for each in sendings:
+        told = each.notification
+        key = (told.at, told.channel.partition(":")[0], told.kind, each.state)
+        groups.setdefault(key, []).append(name_of(catalog, told.to, say))
+    return [
+        Moment(
+            at,
+            say.t("outbox"),
+            say.t(
+                "To {names} by {channel} ({kind}): {state}",
+                names=", ".join(sorted(set(names))),
+                channel=say.t(channel),
+                kind=say.t(f"kind:{kind}"),
+                state=say.t(f"sending:{state}"),
+            ),
+            "told",
+        )
+        for (at, channel, kind, state), names in groups.items()
+    ]

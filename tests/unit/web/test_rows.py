@@ -81,3 +81,11 @@ def test_the_earlier_of_two_dates_counts():
     assert (
         row(case.model_copy(update={"engineering": late}), ENGINEER).act_by == case.facts.act_by
     )
+
+
+def test_a_predicted_failure_goes_before_an_undated_one():
+    """An overdue anomaly without dates stands behind a predicted failure."""
+    case = a_case(1, "PR200-0021", place=PLACE, days=None)
+    overdue = case.engineering.model_copy(update={"due": NOW - DAY})
+    anomaly = row(case.model_copy(update={"engineering": overdue}), ENGINEER)
+    assert numbers([anomaly, costly(2, 100, 30), costly(3, 900_000, 9)]) == [3, 2, 1]
