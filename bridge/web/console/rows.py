@@ -63,8 +63,8 @@ def in_order(rows: list[Row], now: datetime) -> list[Row]:
     Notes
     -----
     Stop goes first, whatever it costs. Where a customer's cost is not known, the median of the
-    known ones stands for it, so that a missing entry neither hides a case nor lifts it. Where no
-    failure is dated, nothing is known to be lost: these stand last, by their due times. A
+    known ones stands for it, so that a missing entry neither hides a case nor lifts it. Cases
+    without a dated failure stand last, by their due times: nothing is known to be lost. A
     sensor's severity has no say.
     """
     known = [cost for each in rows if (cost := _cost(each)) is not None]
