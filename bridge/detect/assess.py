@@ -155,7 +155,9 @@ def init(options: AssessOptions, n: int, k: int) -> AssessState:
 
 def outputs(n: int, k: int) -> AssessOut:
     """Return room for the answers to a frame of n rows."""
-    said = HealthOut(np.full(n, np.nan), np.zeros((n, k)), np.zeros(n, np.bool_))
+    said = HealthOut(
+        np.full(n, np.nan), np.zeros((n, k)), np.zeros((n, k)), np.zeros(n, np.bool_)
+    )
     return AssessOut(said, np.full((n, 3), np.nan), np.zeros(n, np.bool_))
 
 
@@ -198,7 +200,8 @@ def conclude(state: AssessState, subject: Subject, out: tuple[AssessOut, int]) -
     hi = float(np.nan_to_num(answers.health.hi[row]))
     excess = answers.health.excess[row]
     left = answers.left_s[row]
-    found = diagnosis.diagnose(excess, subject.signals, subject.modes)
+    seen = diagnosis.Seen(subject.signals, excess, answers.health.own[row])
+    found = diagnosis.diagnose(seen, subject.modes)
     dated = bool(np.isfinite(left).all())
     ends = [subject.t_ns + int(min(each, 3e9) * 1e9) for each in left] if dated else [None] * 3
     slot = np.array([subject.slot], np.int32)

@@ -135,12 +135,15 @@ class HealthOut:
         Health indicator, 0 = as commissioned; NaN while commissioning.
     excess : NDArray[np.float64], shape (n, k)
         Signed deviation beyond the own wander; 0 while commissioning.
+    own : NDArray[np.float64], shape (n, k)
+        Own deviation of each signal, in the unit of `excess`; 0 while commissioning.
     ticket : NDArray[np.bool_], shape (n,)
         Whether this row reaches a rung for the first time, or is its one repeat.
     """
 
     hi: Wide
     excess: Wide
+    own: Wide
     ticket: NDArray[np.bool_]
 
 
@@ -225,15 +228,17 @@ def update(
     state.rows[slot] += 1
     out.hi.fill(np.nan)
     out.excess.fill(0.0)
+    out.own.fill(0.0)
     out.ticket.fill(False)  # noqa: FBT003 - numpy's fill takes its value by position
     if fresh.any():
         _commission(options, state, slot[fresh], value[fresh])
     if not fresh.all():
         grown = ~fresh
         _follow(options, state, slot[grown], value[grown])
-        excess = _excess(options, state, slot[grown])
+        own = own_deviation(options, state, slot[grown])
+        excess = _excess(options, state, slot[grown], own)
         hi = indicator(excess, shape)
-        out.excess[grown], out.hi[grown] = excess, hi
+        out.excess[grown], out.own[grown], out.hi[grown] = excess, own, hi
         out.ticket[grown] = _tickets(options, state, slot[grown], hi)
 
 
@@ -282,7 +287,7 @@ def limit_level(
     """
     slot, limit = at
     y = deviation(limit, state.loc[slot], state.scale[slot])
-    own = _own(options, state, np.array([slot], np.int32))[0]
+    own = own_deviation(options, state, np.array([slot], np.int32))[0]
     beyond = np.copysign(np.maximum(np.abs(y) - options.excess * own, 0.0), y)
     alone = np.diag(np.nan_to_num(beyond))
     levels = indicator(alone, shape)
@@ -347,16 +352,15 @@ def _follow(options: HealthOptions, state: HealthState, slot: Slots32, value: Wi
         state.block[at] = level
 
 
-def _own(options: HealthOptions, state: HealthState, slot: Slots32) -> Wide:
+def own_deviation(options: HealthOptions, state: HealthState, slot: Slots32) -> Wide:
     """Return each signal's own deviation: how far it wanders with nothing wrong."""
     moved = state.moved[slot].astype(np.float64)
     own: Wide = np.maximum(options.wander * moved, options.wander_sd_min * state.sd[slot])
     return own
 
 
-def _excess(options: HealthOptions, state: HealthState, slot: Slots32) -> Wide:
+def _excess(options: HealthOptions, state: HealthState, slot: Slots32, own: Wide) -> Wide:
     """Return what of each deviation exceeds the signal's own wander, signed."""
-    own = _own(options, state, slot)
     level = state.level[slot].astype(np.float64)
     beyond: Wide = np.maximum(np.abs(level) - options.excess * own, 0.0)
     return np.copysign(beyond, level)

@@ -23,9 +23,16 @@ BLOCKED = mode("blocked", pressure="up", flow="down")
 MODES = (BEARING, LEAK, IMBALANCE, BLOCKED)
 
 
+def diagnose(excess, modes=MODES, own=0.02):
+    """Return the diagnosis of a pattern whose signals wander by `own`."""
+    excess = np.array(excess, float)
+    seen = diagnosis.Seen(SIGNALS, excess, np.broadcast_to(own, excess.shape))
+    return diagnosis.diagnose(seen, modes)
+
+
 def named(*excess, modes=MODES):
     """Return the mode named for a pattern."""
-    return diagnosis.diagnose(np.array(excess, float), SIGNALS, modes).mode
+    return diagnose(excess, modes).mode
 
 
 def test_each_pattern_is_named() -> None:
@@ -47,15 +54,23 @@ def test_what_no_mode_shows_is_unknown() -> None:
 def test_a_tie_is_told_with_less_confidence() -> None:
     """Two modes that fit alike halve the confidence of the one that is named."""
     twin = mode("twin", temp="up", vibration="up")
-    alone = diagnosis.diagnose(np.array([0.3, 0.4, 0, 0]), SIGNALS, (BEARING,))
-    both = diagnosis.diagnose(np.array([0.3, 0.4, 0, 0]), SIGNALS, (BEARING, twin))
+    alone = diagnose([0.3, 0.4, 0, 0], (BEARING,))
+    both = diagnose([0.3, 0.4, 0, 0], (BEARING, twin))
     assert both.confidence < alone.confidence
 
 
 def test_a_signal_of_the_signature_that_is_not_measured_does_not_count() -> None:
     """A machine without one of the sensors is judged by the others."""
     pump = mode("pump", pressure="down", current="up")
-    assert diagnosis.diagnose(np.array([0, 0, -0.4, 0]), SIGNALS, (pump,)).mode == "pump"
+    assert named(0, 0, -0.4, 0, modes=(pump,)) == "pump"
+
+
+def test_a_small_sure_move_counts_as_much_as_a_large_one() -> None:
+    """A steady signal that fell a little decides for the mode that names it."""
+    cracked = mode("cracked", vibration="up", flow="down")
+    own = np.array([0.02, 0.02, 0.02, 0.002])
+    assert diagnose([0, 0.5, 0, -0.02], (IMBALANCE, cracked), own).mode == "cracked"
+    assert diagnose([0, 0.5, 0, 0], (IMBALANCE, cracked), own).mode == "imbalance"
 
 
 @given(arrays(np.float64, 4, elements=st.floats(-30, 30)))
@@ -64,6 +79,6 @@ def test_shares_sum_to_one_and_fits_are_shares(excess) -> None:
     shares = diagnosis.shares(excess, SIGNALS)
     assert not shares or abs(sum(shares.values()) - 1) < 1e-9
     assert list(shares.values()) == sorted(shares.values(), reverse=True)
-    found = diagnosis.diagnose(excess, SIGNALS, MODES)
+    found = diagnose(excess)
     assert all(0 <= fit <= 1 + 1e-12 for fit in found.fits.values())
     assert 0 <= found.confidence <= 1 + 1e-12

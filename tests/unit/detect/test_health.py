@@ -25,7 +25,7 @@ def run(values, options=OPTIONS, shape=None, state=None):
     slot = np.arange(n, dtype=np.int32)
     said = []
     for value in values:
-        out = HealthOut(np.empty(n), np.empty((n, k)), np.empty(n, np.bool_))
+        out = HealthOut(*np.empty((1, n)), *np.empty((2, n, k)), np.empty(n, np.bool_))
         health.update(options, state, shape, (slot, value), out)
         said.append(out)
     return (

@@ -160,7 +160,7 @@ def test_order_split_and_restart_change_nothing(hi, order, cut) -> None:
 
 
 def test_wear_that_gets_faster_is_covered() -> None:
-    """Power laws to unknown ends: the 80 % interval covers, and P50 is right within a factor."""
+    """Power laws to unknown ends: the 80 % interval covers, and P50 is near."""
     rng = np.random.default_rng(11)
     rows, n = 1000, 60
     end, power = np.exp(rng.uniform(np.log(0.25), np.log(1.5), n)), rng.uniform(1, 2.5, n)
