@@ -30,6 +30,7 @@ Reason = Literal[
     "wrong-gateway",
     "too-large",
     "too-deep",
+    "too-many-tenants",
     "too-many-assets",
     "too-many-signals",
     "too-many-rows",
@@ -128,26 +129,34 @@ class Mapping:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one message and one tenant may take up.
+    """What messages may take up; a device that invents names must not fill memory.
 
     Parameters
     ----------
     payload_bytes_max, rows_max : int
         Of one message.
+    tenants_max : int
+        Where topics name the tenant.
     assets_max, signals_max : int
-        Of one tenant, all signals together; a device that invents names must not fill memory.
+        Of one tenant, all signals together.
     asset_signals_max : int
         Of one asset.
     letter_bytes_max : int
         What a dead letter keeps of a payload.
+    learned_topics_max, learned_slots_max : int
+        Beyond them what was learned of topics and of sets of keys is forgotten, and learned
+        again from what still comes.
     """
 
     payload_bytes_max: int = 1 << 20
     rows_max: int = 10_000
+    tenants_max: int = 1_000
     assets_max: int = 200_000
     signals_max: int = 2_000_000
     asset_signals_max: int = 2_000
     letter_bytes_max: int = 4_096
+    learned_topics_max: int = 500_000
+    learned_slots_max: int = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.codec.lanes import Spread
 from bridge.codec.payloads import Fault, Limits, name_fault
 from bridge.codec.times import FIRST_NS, LAST_NS
 from bridge.model.samples import DeadLetter, Samples, Times, Values
 from bridge.model.slots import SlotTable
 
-PLAN_SLOTS_MAX = 5_000_000
-"""Beyond this many slots in all plans they are forgotten: a device may send ever new keys."""
+PLAN_COST_SLOTS = 8
+"""What a plan takes up beside its slots, in slots."""
 LETTERS_MAX = 1_000
 """Dead letters of one batch; further ones are only counted."""
 
@@ -56,7 +57,8 @@ class Plans:
     @property
     def full(self) -> bool:
         """Whether it is time to forget."""
-        return self._used > PLAN_SLOTS_MAX
+        used = self._used + PLAN_COST_SLOTS * len(self._known)
+        return used > self._limits.learned_slots_max
 
     def of(self, slots: tuple[int, ...], scale: int) -> int:
         """Return the plan of slots of one tenant, their raw times being in `scale` ns."""
@@ -81,23 +83,27 @@ class Plans:
         known = self._slots.find(tenant, asset, signal)
         if known is not None:
             return known
-        limits = self._limits
-        fault = name_fault("signal", signal)
+        fault = name_fault("signal", signal) or self._limit_fault(tenant, asset, signal)
         if fault is not None:
             return fault
+        self._count(tenant, asset)
+        return self._slots.slot(tenant, asset, signal)
+
+    def _limit_fault(self, tenant: str, asset: str, signal: str) -> Fault | None:
+        limits = self._limits
+        if tenant not in self._signals and len(self._signals) >= limits.tenants_max:
+            told = f"{tenant}: {limits.tenants_max} tenants are allowed"
+            return Fault("too-many-tenants", told)
         new_asset = (tenant, asset) not in self._asset_signals
         if new_asset and self._assets.get(tenant, 0) >= limits.assets_max:
             return Fault("too-many-assets", f"{asset}: {limits.assets_max} assets are allowed")
         if self._signals.get(tenant, 0) >= limits.signals_max:
-            return Fault(
-                "too-many-signals", f"{signal}: {limits.signals_max} signals are allowed"
-            )
+            told = f"{signal}: {limits.signals_max} signals are allowed"
+            return Fault("too-many-signals", told)
         if self._asset_signals.get((tenant, asset), 0) >= limits.asset_signals_max:
-            return Fault(
-                "too-many-signals", f"{signal}: an asset may have {limits.asset_signals_max}"
-            )
-        self._count(tenant, asset)
-        return self._slots.slot(tenant, asset, signal)
+            told = f"{signal}: an asset may have {limits.asset_signals_max}"
+            return Fault("too-many-signals", told)
+        return None
 
     def _count(self, tenant: str, asset: str) -> None:
         before = self._asset_signals.get((tenant, asset), 0)
@@ -135,6 +141,13 @@ class Columns:
     untyped: bool = False
     letters: list[DeadLetter] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+
+    def add(self, spread: Spread) -> None:
+        """Append the rows of one message."""
+        values, times, plans = spread
+        self.values += values
+        self.times += times
+        self.plans += plans
 
     def letter(self, letter: DeadLetter) -> None:
         """Keep a dead letter, or only count it where there are too many."""

@@ -7,11 +7,14 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from bridge.codec.payloads import Fault, Mapping, name_fault
+from bridge.codec.lanes import Lane, read_columns, read_rows
+from bridge.codec.payloads import Fault, Mapping, Shape, name_fault
 from bridge.codec.topics import Place
 
-TOPICS_MAX = 500_000
-"""Beyond this many topics what was learned is forgotten and learned again."""
+LANES_MAX = 1_000
+"""Sets of keys remembered of one topic; beyond it they are learned again."""
+
+_MANY: dict[Shape, Lane] = {"rows": read_rows, "columns": read_columns}
 
 Pick = Callable[[dict[str, object]], Iterable[object]]
 
@@ -43,6 +46,8 @@ class Route:
     decode : callable or None
         Reads a payload into `Typed` where the shape is known beforehand and all signals are
         taken: what is not asked for is then never made into objects.
+    many : callable or None
+        Reads the rows of a payload that may hold several (`bridge.codec.lanes`).
     apart : frozenset of str
         Keys beside the signals that are no signals.
     lane : dict
@@ -58,6 +63,7 @@ class Route:
     time_key: str | None
     has_lane: bool
     decode: Callable[[bytes], Typed] | None
+    many: Lane | None
     apart: frozenset[str]
     lane: dict[tuple[str, ...], tuple[int, Pick | None]] = field(default_factory=dict)
 
@@ -71,6 +77,8 @@ class Route:
 
     def open(self, found: tuple[str, ...], plan: int, keys: list[str]) -> None:
         """Open the lane for messages with the keys `found`, of which `keys` are signals."""
+        if len(self.lane) >= LANES_MAX:
+            self.lane.clear()
         pick: Pick | None = None
         if len(keys) == 1:
             key = keys[0]
@@ -87,16 +95,19 @@ class Routes:
     ----------
     mappings : sequence of Mapping
         The first that fits counts.
+    topics_max : int
+        Beyond this many they should be forgotten.
     """
 
-    def __init__(self, mappings: Sequence[Mapping]) -> None:
+    def __init__(self, mappings: Sequence[Mapping], topics_max: int) -> None:
+        self._topics_max = topics_max
         self._mappings = [(mapping, _typed_decoder(mapping)) for mapping in mappings]
         self.known: dict[str, Route] = {}
 
     @property
     def full(self) -> bool:
         """Whether it is time to forget."""
-        return len(self.known) > TOPICS_MAX
+        return len(self.known) > self._topics_max
 
     def clear(self) -> None:
         """Forget every topic."""
@@ -129,22 +140,21 @@ class Routes:
 def _route(
     mapping: Mapping, decode: Callable[[bytes], Typed] | None, place: Place, tenant: str
 ) -> Route:
-    key = mapping.signals_key if mapping.shape == "key" else None
+    key = None if mapping.shape == "root" else mapping.signals_key or None
     time_key = mapping.time_key
     has_lane = (
         mapping.format == "json"
-        and mapping.shape in ("root", "key")
         and place.asset is not None
         and "." not in (key or "")
         and "." not in (time_key or "")
         and (time_key is None or mapping.time_unit != "iso")
     )
     apart = set(mapping.ignore)
-    if key is None and time_key is not None:
+    if mapping.shape != "key" and time_key is not None:
         apart.add(time_key)
     return Route(
         mapping, tenant, place.asset, place.signal, place.gateway, key, time_key, has_lane,
-        decode if has_lane else None, frozenset(apart),
+        decode if has_lane else None, _MANY.get(mapping.shape), frozenset(apart),
     )  # fmt: skip
 
 

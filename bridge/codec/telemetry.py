@@ -43,14 +43,14 @@ PARSERS: dict[Format, Parse] = {
     "scalar": scalar.parse,
 }
 _loads = msgspec.json.Decoder().decode
-# What the lane may meet: no such topic, key or plan; no object; no JSON; no UTF-8; nested too
-# deep.
+# What a lane may meet: no such topic, key or plan; no object; no JSON; no UTF-8; lists of
+# unequal lengths; nested too deep.
 _UNEXPECTED = (
     KeyError,
     TypeError,
     AttributeError,
     msgspec.MsgspecError,
-    UnicodeDecodeError,
+    ValueError,
     RecursionError,
 )
 _DETAIL_LEN_MAX = 500
@@ -113,7 +113,7 @@ class TelemetryDecoder:
         self.limits = limits or Limits()
         self._gateway_of = gateway_of
         self._plans = Plans(slots, self.limits)
-        self._routes = Routes(mappings)
+        self._routes = Routes(mappings, self.limits.learned_topics_max)
 
     def decode(self, messages: Messages) -> Decoded:
         """Decode one batch; new slots wait in the table, to be committed with it."""
@@ -136,6 +136,7 @@ class TelemetryDecoder:
         columns = Columns()
         routes = self._routes.known
         receive_ns = messages.receive_ns
+        rows_max = self.limits.rows_max
         values, times, plans = columns.values, columns.times, columns.plans
         if careful:
             for topic, payload in zip(messages.topics, messages.payloads, strict=True):
@@ -150,9 +151,12 @@ class TelemetryDecoder:
                     time = receive_ns if route.time_key is None else typed.time
                 else:
                     document = _loads(payload)
-                    signals = document if route.key is None else document[route.key]
-                    time = receive_ns if route.time_key is None else document[route.time_key]
                     columns.untyped = True
+                    signals = document if route.key is None else document[route.key]
+                    if route.many is not None:
+                        columns.add(route.many(route, signals, receive_ns, rows_max))
+                        continue
+                    time = receive_ns if route.time_key is None else document[route.time_key]
                 plan, pick = route.lane[tuple(signals)]
                 picked = signals.values() if pick is None else pick(signals)
             except _UNEXPECTED:
@@ -249,22 +253,18 @@ class TelemetryDecoder:
 
     def _open_lane(self, payload: bytes, route: Route) -> None:
         """Keep what the careful way found for these keys, so that the lane knows them."""
-        try:
-            if route.decode is not None:
-                signals = route.decode(payload).signals
-            else:
-                document = _loads(payload)
-                signals = document if route.key is None else document[route.key]
-        except _UNEXPECTED:
-            return  # such as NaN under a key that is ignored
-        keys = [key for key in signals if key not in route.apart]
-        assert route.asset is not None
-        slots = [
-            self._plans.slot(route.tenant, route.asset, route.signal_name(key)) for key in keys
-        ]
         scale = 1 if route.time_key is None else NS_PER_UNIT[route.mapping.time_unit]
-        plan = self._plans.of(tuple(slot for slot in slots if isinstance(slot, int)), scale)
-        route.open(tuple(signals), plan, keys)
+        for found in _keys(payload, route):
+            if found in route.lane:
+                continue
+            assert route.asset is not None
+            keys = [key for key in found if key not in route.apart]
+            slots = [
+                self._plans.slot(route.tenant, route.asset, route.signal_name(key))
+                for key in keys
+            ]
+            plan = self._plans.of(tuple(slot for slot in slots if isinstance(slot, int)), scale)
+            route.open(found, plan, keys)
 
     def _letter(
         self, tenant: str, topic: str, payload: bytes, faults: list[Fault], receive_ns: int
@@ -276,6 +276,18 @@ class TelemetryDecoder:
         return DeadLetter(
             tenant, topic, kept, faults[0].reason, told[:_DETAIL_LEN_MAX], receive_ns
         )
+
+
+def _keys(payload: bytes, route: Route) -> set[tuple[str, ...]]:
+    """Return the keys of each row, as the lane will meet them; none where it cannot read it."""
+    try:
+        if route.decode is not None:
+            return {tuple(route.decode(payload).signals)}
+        document = _loads(payload)
+        found = document if route.key is None else document[route.key]
+        return set(map(tuple, found)) if route.mapping.shape == "rows" else {tuple(found)}
+    except _UNEXPECTED:
+        return set()  # such as NaN under a key that is ignored
 
 
 def _typed(payload: bytes, route: Route) -> Parsed | None:

@@ -1,66 +1,15 @@
 """Telemetry payloads of every shape, well and badly made."""
 
-import json
 import math
+from collections import Counter
+from itertools import islice, permutations
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from bridge.codec.payloads import REASONS, Limits, Mapping
-from bridge.codec.telemetry import Decoded, TelemetryDecoder
-from bridge.codec.times import FIRST_NS, LAST_NS
+from bridge.codec.payloads import Limits, Mapping
 from bridge.model.errors import InputError
-from bridge.model.samples import Messages
-from bridge.model.slots import SlotTable
-from tests.naive import telemetry as naive
-
-T_MS = 1_800_000_000_000
-T_NS = T_MS * 10**6
-RECEIVE_NS = T_NS + 5 * 10**9
-KEYED = Mapping("plant/{asset}/t", time_key="ts", shape="key", signals_key="values")
-FLAT = Mapping("flat/{tenant}/{asset}", time_key="ts", names={"T": "temp"}, ignore=("id",))
-Row = tuple[str, str, str, int, float]
-
-
-class Bench:
-    """A decoder and its slots."""
-
-    def __init__(self, *mappings: Mapping, **options: Any) -> None:
-        self.slots = SlotTable()
-        self.decoder = TelemetryDecoder(mappings, self.slots, **options)
-
-    def decode(self, *messages: tuple[str, Any]) -> Decoded:
-        """Decode one batch; what is not bytes is sent as JSON."""
-        topics = [topic for topic, _ in messages]
-        payloads = [
-            body if isinstance(body, bytes) else json.dumps(body).encode()
-            for _, body in messages
-        ]
-        return self.decoder.decode(Messages(topics, payloads, RECEIVE_NS))
-
-    def rows(self, decoded: Decoded) -> list[Row]:
-        """Give the samples by name, tenant after tenant."""
-        found: list[Row] = []
-        for tenant, samples in decoded.batches.items():
-            columns = (samples.signal, samples.t_ns, samples.value)
-            for slot, t_ns, value in zip(*(one.tolist() for one in columns), strict=True):
-                row = self.slots.rows[slot]
-                assert row.tenant == tenant
-                found.append((tenant, row.asset, row.signal, t_ns, value))
-        return found
-
-
-def one(mapping: Mapping, topic: str, body: Any, **options: Any) -> tuple[list[Row], list[str]]:
-    """Decode one message twice, the careful way and in the lane; both must agree."""
-    bench = Bench(mapping, **options)
-    first, second = bench.decode((topic, body)), bench.decode((topic, body))
-    reasons = [letter.reason for letter in first.letters]
-    assert repr(bench.rows(first)) == repr(bench.rows(second))
-    assert reasons == [letter.reason for letter in second.letters]
-    return bench.rows(first), reasons
+from tests.decoding import FLAT, KEYED, RECEIVE_NS, T_MS, T_NS, Bench, one
 
 
 def test_signals_under_a_key() -> None:
@@ -105,6 +54,7 @@ def test_columns() -> None:
     mapping = Mapping("c/{asset}", time_key="t", time_unit="ms", shape="columns")
     body = {"t": [T_MS, T_MS + 1], "a": [1, 2], "b": [3], "c": [4, None]}
     bench = Bench(mapping)
+    bench.decode(("c/m1", {**body, "b": [3, 4]}))
     decoded = bench.decode(("c/m1", body))
     assert [letter.reason for letter in decoded.letters] == ["bad-shape"]
     assert "b: 1 values, 2 times" in decoded.letters[0].detail
@@ -323,6 +273,41 @@ def test_limits() -> None:
     assert len(bench.slots) == 4
 
 
+def test_invented_names_do_not_fill_memory() -> None:
+    """Whatever names a device invents, memory stays small, and each refusal is counted."""
+    limits = Limits(
+        tenants_max=2, assets_max=3, signals_max=9, asset_signals_max=4,
+        learned_topics_max=20, learned_slots_max=200,
+    )  # fmt: skip
+    bench = Bench(FLAT, limits=limits)
+    refused: Counter[str] = Counter()
+    taken = 0
+    for number in range(2_000):
+        names = [f"s{number * step % 7}" for step in (1, 2, 3)]
+        body = {"ts": T_MS, **dict.fromkeys(names, 1), f"new{number}": 1}
+        decoded = bench.decode((f"flat/t{number % 5}/m{number % 41}", body))
+        refused.update(decoded.refused)
+        taken += decoded.sample_count
+    assert len(bench.slots) == 2 * 9
+    assert sum(refused.values()) >= 2_000 - 2 * 9
+    assert refused.keys() == {"too-many-tenants", "too-many-assets", "too-many-signals"}
+    assert taken > 20
+    assert bench.learned()[0] <= 25
+    assert bench.learned()[1] <= 200
+
+
+def test_sets_of_keys_do_not_fill_memory() -> None:
+    """Ever new orders of known keys are read rightly and not all remembered."""
+    names = [f"k{number}" for number in range(8)]
+    mapping = Mapping("plant/{asset}", ignore=tuple(names))
+    bench = Bench(mapping, limits=Limits(learned_slots_max=1_000))
+    for order in islice(permutations(names), 3_000):
+        body = {"a": 1, **dict.fromkeys(order, 0)}
+        assert bench.decode(("plant/m1", body)).sample_count == 1
+    assert bench.learned()[0] <= 1_001
+    assert bench.learned()[1] <= 1_000
+
+
 def test_letters_are_short() -> None:
     """A dead letter keeps what it is told to keep, and its sentence is short."""
     limits = Limits(letter_bytes_max=10)
@@ -345,76 +330,3 @@ def test_mappings_that_do_not_go_together(wrong: dict[str, Any]) -> None:
     """A mapping that cannot work says why when it is made."""
     with pytest.raises(InputError, match=r"topic|mapping"):
         Mapping(**{"topic": "plant/{asset}", **wrong})
-
-
-# --- properties ---
-
-NAMES = st.sampled_from(["a", "b", "ts", "values", "id", "T", "~x", ""])
-ODD_TIMES = st.sampled_from([None, 0, "x", 10**25])
-TIMES = st.integers(T_MS, T_MS + 1_000) | st.floats(T_MS, T_MS + 1_000) | ODD_TIMES
-NUMBERS = st.one_of(
-    st.integers(-10, 10), st.floats(allow_nan=False), st.booleans(), st.none(),
-    st.sampled_from([10**400, "1", [], {}]),
-)  # fmt: skip
-BODIES = st.one_of(
-    st.fixed_dictionaries({"ts": TIMES, "values": st.dictionaries(NAMES, NUMBERS, max_size=4)}),
-    st.fixed_dictionaries({"ts": TIMES}, optional={"a": NUMBERS, "id": NUMBERS, "T": NUMBERS}),
-    st.recursive(
-        NUMBERS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner)
-    ),
-)
-TOPICS = st.sampled_from(
-    ["plant/m1/t", "plant/m2/t", "flat/acme/m1", "flat/z/m1", "s/m1", "no/where"]
-)
-PAYLOADS = st.one_of(BODIES.map(lambda body: json.dumps(body).encode()), st.binary(max_size=30))
-MESSAGES = st.lists(st.tuples(TOPICS, PAYLOADS), max_size=12)
-ALL = (KEYED, FLAT, Mapping("s/{asset}", format="senml"))
-
-
-@given(MESSAGES, st.data())
-def test_split_does_not_matter(messages: list[tuple[str, bytes]], data: st.DataObject) -> None:
-    """However messages fall into batches, the same samples and letters come."""
-    whole, split = Bench(*ALL), Bench(*ALL)
-    at_once = whole.decode(*messages)
-    cut = data.draw(st.integers(0, len(messages)))
-    parts = [split.decode(*messages[:cut]), split.decode(*messages[cut:])]
-    rows = [row for part in parts for row in split.rows(part)]
-    assert sorted(map(repr, rows)) == sorted(map(repr, whole.rows(at_once)))
-    for tenant, samples in at_once.batches.items():
-        found = [part.batches[tenant] for part in parts if tenant in part.batches]
-        assert np.concatenate([one.value for one in found]).tobytes() == samples.value.tobytes()
-    letters = [letter for part in parts for letter in part.letters]
-    assert letters == at_once.letters
-    assert {letter.reason for letter in letters} <= set(REASONS)
-    assert at_once.message_count == len(messages)
-
-
-@given(MESSAGES)
-def test_every_message_leaves_a_trace(messages: list[tuple[str, bytes]]) -> None:
-    """Each message gives samples or a letter."""
-    bench = Bench(*ALL)
-    for message in messages:
-        decoded = bench.decode(message)
-        assert decoded.sample_count or len(decoded.letters) == 1
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from(["plant/m1/t", "flat/acme/m1"]), BODIES), max_size=10)
-)
-def test_like_the_naive_reader(messages: list[tuple[str, Any]]) -> None:
-    """The columns hold what a slow reader finds message by message."""
-    bench = Bench(KEYED, FLAT)
-    expected: list[Row] = []
-    for topic, body in messages:
-        mapping = KEYED if topic.startswith("plant") else FLAT
-        if not isinstance(body, dict):
-            continue
-        payload = json.dumps(body).encode()
-        found = naive.read(topic, payload, mapping, RECEIVE_NS) or []
-        expected += [
-            row
-            for row in found
-            if FIRST_NS <= row[3] < LAST_NS and row[2] and not row[2].startswith("~")
-        ]
-    rows = bench.rows(bench.decode(*messages))
-    assert sorted(map(repr, rows)) == sorted(map(repr, expected))
