@@ -108,6 +108,7 @@ class Wiring:
 
     async def _intake(self) -> list[Part]:
         from bridge.flow.intake import Intake, IntakeOptions
+        from bridge.flow.lookout import Lookout, LookoutOptions
 
         opened, settings = self._opened, self._opened.settings
         mappings = opening.mappings(settings)
@@ -136,7 +137,21 @@ class Wiring:
                 await intake.run()
 
         self.troubles.append(self._broker_troubles)
-        return [Part("intake", run), Part("gateways", self._follow_gateways)]
+        lookout = Lookout(
+            journal=opened.journal,
+            inbox=opened.records.inbox,
+            clock=opened.clock,
+            dropped=self._dropped,
+            options=LookoutOptions(tenant=settings.service.tenant),
+        )
+        return [
+            Part("intake", run),
+            Part("gateways", self._follow_gateways),
+            Part("lookout", lookout.run),
+        ]
+
+    def _dropped(self) -> int | None:
+        return self._source.status.broker_dropped if self._source else None
 
     def _broker_troubles(self) -> dict[str, str]:
         if self._source is None or self._source.status.connected:

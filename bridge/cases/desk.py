@@ -14,7 +14,16 @@ from bridge.cases.acting import on_act
 from bridge.cases.adopting import on_catalog
 from bridge.cases.detected import on_detection
 from bridge.cases.draft import Draft
-from bridge.cases.events import Acted, ActRefused, Event, GapClosed, GapOpened, RepairRecorded
+from bridge.cases.events import (
+    Acted,
+    ActRefused,
+    Event,
+    GapClosed,
+    GapOpened,
+    RepairRecorded,
+    TroubleBegan,
+    TroubleEnded,
+)
 from bridge.cases.inputs import (
     ActRequested,
     CatalogChanged,
@@ -24,6 +33,7 @@ from bridge.cases.inputs import (
     InputBase,
     Repaired,
     Ticked,
+    TroubleSeen,
 )
 from bridge.cases.owners import Gap, fallback
 from bridge.cases.state import DeskState
@@ -98,6 +108,14 @@ def _delivered(draft: Draft, input_: DeliveryEnded) -> None:
         draft.emit(GapClosed, case=input_.case, kind=gap.kind, on=gap.on)
 
 
+def _troubled(draft: Draft, input_: TroubleSeen) -> None:
+    """Tell of a trouble once when it begins and once when it is over."""
+    known = (input_.kind, input_.on) in draft.state.troubles
+    if input_.active != known:
+        kind = TroubleBegan if input_.active else TroubleEnded
+        draft.emit(kind, kind=input_.kind, on=input_.on, detail=input_.detail)
+
+
 def _ticked(draft: Draft, _input: Ticked) -> None:
     on_tick(draft)
 
@@ -116,5 +134,6 @@ _HANDLERS: dict[type[InputBase], tuple[Callable[[Any], str], Callable[[Draft, An
     Repaired: (_person, _repaired),
     CatalogChanged: (_said_by("catalog"), on_catalog),
     DeliveryEnded: (_said_by("outbox"), _delivered),
+    TroubleSeen: (_said_by("lookout"), _troubled),
     Ticked: (_said_by("clock"), _ticked),
 }

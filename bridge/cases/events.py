@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from bridge.cases.troubles import TroubleKind
 from bridge.model.case import ActName, Facts, Task, Waiver
 from bridge.model.catalog import Catalog
 from bridge.model.values import Id, Instant, Number, Severity, Side, Value
@@ -199,6 +200,24 @@ class GapClosed(EventBase):
     on: str
 
 
+class TroubleBegan(EventBase):
+    """The service is in trouble: what, where, and how bad."""
+
+    type: Literal["trouble-began"] = "trouble-began"
+    kind: TroubleKind
+    on: str
+    detail: str
+
+
+class TroubleEnded(EventBase):
+    """The trouble is over."""
+
+    type: Literal["trouble-ended"] = "trouble-ended"
+    kind: TroubleKind
+    on: str
+    detail: str
+
+
 class RepairRecorded(EventBase):
     """A repair was recorded."""
 
@@ -232,6 +251,8 @@ Event = Annotated[
     | CaseClosed
     | GapOpened
     | GapClosed
+    | TroubleBegan
+    | TroubleEnded
     | RepairRecorded
     | CatalogAdopted,
     Field(discriminator="type"),

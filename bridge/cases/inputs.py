@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from bridge.cases.troubles import TroubleKind
 from bridge.model.case import ActName
 from bridge.model.catalog import Catalog
 from bridge.model.detections import AnyDetection
@@ -82,6 +83,16 @@ class DeliveryEnded(InputBase):
     reason: str = ""
 
 
+class TroubleSeen(InputBase):
+    """The service itself is in trouble, or no longer; its operators are told once each way."""
+
+    type: Literal["trouble-seen"] = "trouble-seen"
+    kind: TroubleKind
+    on: str
+    active: bool
+    detail: str
+
+
 class Ticked(InputBase):
     """Time passed; clocks, severities and waivers are looked at."""
 
@@ -89,6 +100,6 @@ class Ticked(InputBase):
 
 
 Input = Annotated[
-    Detected | ActRequested | Repaired | CatalogChanged | DeliveryEnded | Ticked,
+    Detected | ActRequested | Repaired | CatalogChanged | DeliveryEnded | TroubleSeen | Ticked,
     Field(discriminator="type"),
 ]

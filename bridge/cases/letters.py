@@ -21,16 +21,28 @@ from bridge.cases.events import (
     FactsUpdated,
     SalesSideOpened,
     TaskChanged,
+    TroubleBegan,
+    TroubleEnded,
     WaiverRenewed,
 )
 from bridge.cases.owners import on_call
 from bridge.cases.state import DeskState, projection
+from bridge.cases.troubles import Trouble
 from bridge.model.case import Case
+from bridge.model.catalog import Person
 from bridge.model.detections import derive_id
 from bridge.model.values import Side
 
 Kind = Literal[
-    "new", "update", "reminder", "escalation", "cleared", "retraction", "event", "control"
+    "new",
+    "update",
+    "reminder",
+    "escalation",
+    "cleared",
+    "retraction",
+    "trouble",
+    "event",
+    "control",
 ]
 
 WEBHOOKS = "*"
@@ -53,7 +65,7 @@ class Letter:
     case : UUID or None
         Groups a thread.
     side : Side or None
-        In whose words a person reads it.
+        In whose words a person reads it; None where it is about the service itself.
     text : str
         JSON, for machines only.
     percent : int
@@ -61,7 +73,11 @@ class Letter:
     urgent : bool
         Advice to stop: it goes out at once, whatever the hour.
     reason : str
-        Why it was a false alarm, in the engineer's words.
+        Why it was a false alarm, in the engineer's words; how bad a trouble is.
+    trouble : (kind, place) or None
+        What is wrong with the service itself.
+    over : bool
+        Whether the trouble is over.
     """
 
     id: UUID
@@ -76,6 +92,8 @@ class Letter:
     percent: int = 0
     urgent: bool = False
     reason: str = ""
+    trouble: Trouble | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +117,8 @@ def follow(event: Event, state: DeskState, *, source: str = SOURCE) -> tuple[Let
     """
     case = projection(state, event.case) if event.case and _known(state, event.case) else None
     letters = [_to_person(event, state, each) for each in _readers(event, case, state)]
+    if isinstance(event, TroubleBegan | TroubleEnded):
+        letters += [_to_operator(event, person) for person in _operators(state)]
     if is_public(event):
         cloud = cloud_event(event, case, f"{source}/{event.tenant}")
         letters.append(_to_machine(event, WEBHOOKS, "webhook", "event", canonical(cloud)))
@@ -125,6 +145,25 @@ def _to_person(event: Event, state: DeskState, reader: Reader) -> Letter:
         percent=reader.percent,
         urgent=reader.urgent,
         reason=event.reason if isinstance(event, CaseCleared) and event.false_alarm else "",
+    )
+
+
+def _operators(state: DeskState) -> Iterable[Person]:
+    return (each for each in state.catalog.people if each.role == "operator")
+
+
+def _to_operator(event: TroubleBegan | TroubleEnded, person: Person) -> Letter:
+    return Letter(
+        id=derive_id("letter", str(event.id), person.id, "trouble"),
+        tenant=event.tenant,
+        to=person.id,
+        channel=person.channel,
+        kind="trouble",
+        case=None,
+        at=event.at,
+        reason=event.detail,
+        trouble=(event.kind, event.on),
+        over=isinstance(event, TroubleEnded),
     )
 
 

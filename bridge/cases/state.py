@@ -26,10 +26,13 @@ from bridge.cases.events import (
     RepairRecorded,
     SalesSideOpened,
     TaskChanged,
+    TroubleBegan,
+    TroubleEnded,
 )
 from bridge.cases.fold import applied, opened
 from bridge.cases.notes import Notes, leading
 from bridge.cases.owners import Gap
+from bridge.cases.troubles import Trouble
 from bridge.model.case import Case
 from bridge.model.catalog import Catalog
 from bridge.model.values import UNKNOWN_MODE, Severity
@@ -103,6 +106,7 @@ class DeskState:
     alarms: dict[tuple[str, str], dict[UUID, datetime]] = field(default_factory=dict)
     groups: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
     gaps: dict[Gap, str] = field(default_factory=dict)
+    troubles: dict[Trouble, str] = field(default_factory=dict)
     wakes: dict[UUID, datetime] = field(default_factory=dict)
     handled: dict[UUID, None] = field(default_factory=dict)
     last_number: int = FIRST_NUMBER - 1
@@ -290,6 +294,14 @@ def _gap_closed(state: DeskState, event: GapClosed) -> None:
     state.gaps.pop(Gap(event.kind, event.on), None)
 
 
+def _troubled(state: DeskState, event: TroubleBegan) -> None:
+    state.troubles[event.kind, event.on] = event.detail
+
+
+def _well(state: DeskState, event: TroubleEnded) -> None:
+    state.troubles.pop((event.kind, event.on), None)
+
+
 def _catalog(state: DeskState, event: CatalogAdopted) -> None:
     state.catalog, state.catalog_version = event.catalog, event.version
     for case_id in state.cases:
@@ -308,5 +320,7 @@ _MEMORY: dict[type, Callable[[DeskState, Any], None]] = {
     CaseClosed: _close,
     GapOpened: _gap_opened,
     GapClosed: _gap_closed,
+    TroubleBegan: _troubled,
+    TroubleEnded: _well,
     CatalogAdopted: _catalog,
 }

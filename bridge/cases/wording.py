@@ -73,7 +73,7 @@ class Wording:
             One is missing or cannot be read.
         """
         for language in LANGUAGES:
-            for name in ("engineering", "sales", "push"):
+            for name in ("engineering", "sales", "push", "trouble"):
                 template = self.environment.get_template(f"{language}/{name}.j2")
                 self._words[language, name] = template.module
         for name in ("mail.txt.j2", "mail.html.j2"):
@@ -115,6 +115,8 @@ class Wording:
         KeyError
             The receiver is nobody the catalog knows, or the case is gone.
         """
+        if letter.trouble is not None:
+            return self._render_trouble(letter, state)
         assert letter.case is not None
         assert letter.side is not None
         person = state.catalog.person_by_id[letter.to]
@@ -140,6 +142,26 @@ class Wording:
             "sentence": str(words.sentence(telling)),
             "blocks": self.blocks(case, letter.side, language, zone),
             "url": self.case_url(case),
+        }
+        text, html = (
+            self.environment.get_template(name).render(parts)
+            for name in ("mail.txt.j2", "mail.html.j2")
+        )
+        return Message(subject, text, html)
+
+    def _render_trouble(self, letter: Letter, state: DeskState) -> Message:
+        person = state.catalog.person_by_id[letter.to]
+        words = self._words[_spoken(person.language), "trouble"]
+        subject = _tidy(words.subject(letter))
+        parts = {
+            "language": _spoken(person.language),
+            "subject": subject,
+            "severity": "low" if letter.over else "high",
+            "open": "",
+            "lead": subject,
+            "sentence": _tidy(words.sentence(letter)),
+            "blocks": [] if letter.over else [(words.heading, _tidy(words.todo(letter)))],
+            "url": "",
         }
         text, html = (
             self.environment.get_template(name).render(parts)
