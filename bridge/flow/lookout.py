@@ -106,7 +106,8 @@ class Lookout:
         if share >= level:
             hours = self.hours_left(usage)
             left = "it is not growing now" if hours is None else f"full in about {hours:.1f} h"
-            detail = f"{usage.used_bytes // MIB} of {usage.cap_bytes // MIB} MiB ({share:.0%}); {left}"
+            stand = f"{usage.used_bytes // MIB} of {usage.cap_bytes // MIB} MiB ({share:.0%})"
+            detail = f"{stand}; {left}"
             await self._begin("journal-filling", on, detail)
         elif share < level * self.options.clear_share:
             await self._end("journal-filling", on, f"{share:.0%} of its cap")
