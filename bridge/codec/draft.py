@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bridge.codec import senml
 from bridge.codec.payloads import Mapping
 from bridge.codec.telemetry import TelemetryDecoder
 from bridge.model.instants import NS_PER_S
@@ -23,16 +24,22 @@ _UNITS = (
     "kW"), (r"(?i)_w$", "W"), (r"(?i)_kwh$", "kWh"), (r"(?i)_(a|amp|amps)$", "A"), (r"(?i)_v$",
     "V"), (r"(?i)_(g)$", "g"), (r"(?i)_l_?min$", "l/min"), (r"(?i)_(s|sec|seconds)$", "s"),
 )  # fmt: skip
+# How the catalog writes what the SenML registry writes so (RFC 8428, section 12.1).
+_SENML_UNITS = {"Cel": "degC", "%RH": "%", "%EL": "%", "/": ""}
 
 
 @dataclass(slots=True)
 class SignalSeen:
-    """What was seen of one signal of one asset; `every_s` is its usual step."""
+    """What was seen of one signal of one asset; `every_s` is its usual step.
+
+    `unit` is what its messages say, empty where they say nothing.
+    """
 
     count: int = 0
     low: float = float("nan")
     high: float = float("nan")
     every_s: float = float("nan")
+    unit: str = ""
 
 
 @dataclass(slots=True)
@@ -65,14 +72,14 @@ def hear(
     """Try the mappings on all messages and note assets, signals, ranges and rates."""
     slots = SlotTable()
     apart = set(strange)
-    readable = [index for index, topic in enumerate(messages.topics) if topic not in apart]
-    decoded = TelemetryDecoder(mappings, slots).decode(
-        Messages(
-            [messages.topics[index] for index in readable],
-            [messages.payloads[index] for index in readable],
-            messages.receive_ns,
-        )
+    chosen = [index for index, topic in enumerate(messages.topics) if topic not in apart]
+    readable = Messages(
+        [messages.topics[index] for index in chosen],
+        [messages.payloads[index] for index in chosen],
+        messages.receive_ns,
     )
+    decoded = TelemetryDecoder(mappings, slots).decode(readable)
+    units = _units(mappings, readable)
     heard = Heard(
         list(mappings), message_count=decoded.message_count, refused=decoded.refused,
         strange=sorted(apart), seconds=seconds,
@@ -89,6 +96,7 @@ def hear(
                 float(value.min()) if len(value) else float("nan"),
                 float(value.max()) if len(value) else float("nan"),
                 float(np.median(steps)) if len(steps) else float("nan"),
+                units.get((row.asset, row.signal), ""),
             )
     return heard
 
@@ -177,6 +185,25 @@ def summary(heard: Heard) -> str:
     )
 
 
+def _units(
+    mappings: Sequence[Mapping], messages: Messages
+) -> dict[tuple[str | None, str], str]:
+    """Return what SenML messages say of the units, by asset and signal."""
+    found: dict[tuple[str | None, str], str] = {}
+    for topic, payload in zip(messages.topics, messages.payloads, strict=True):
+        for mapping in mappings:
+            place = mapping.template.match(topic)
+            if place is not None:
+                break
+        else:
+            continue
+        if mapping.format == "senml":
+            for (asset, signal), unit in senml.units(payload, mapping).items():
+                name = mapping.names.get(signal, signal)
+                found[place.asset or asset, name] = _SENML_UNITS.get(unit, unit)
+    return found
+
+
 def _mapping_toml(mapping: Mapping) -> list[str]:
     lines = ["[[intake.mapping]]", f"topic = {json.dumps(mapping.topic, ensure_ascii=False)}"]
     if "{tenant}" not in mapping.topic and "+" in mapping.topic:
@@ -207,7 +234,9 @@ def _signal_yaml(name: str, assets: list[dict[str, SignalSeen]]) -> str:
     high = np.array([one.high for one in seen])
     steps = np.array([one.every_s for one in seen])
     fields = [f"name: {_quoted(name)}"]
-    unit = next((unit for pattern, unit in _UNITS if re.search(pattern, name)), None)
+    told = [one.unit for one in seen if one.unit]
+    guessed = (unit for pattern, unit in _UNITS if re.search(pattern, name))
+    unit = told[0] if told else next(guessed, None)
     fields.append(f"unit: {_quoted(unit)}" if unit else 'unit: ""')
     if not np.isnan(steps).all():
         every_s = float(f"{np.nanmedian(steps):.3g}")

@@ -15,9 +15,10 @@ RELATIVE_S = 2.0**28
 
 @dataclass(slots=True)
 class _Base:
-    """Base name, time and value so far (RFC 8428, section 4.1)."""
+    """Base name, unit, time and value so far (RFC 8428, section 4.1)."""
 
     name: str = ""
+    unit: str = ""
     time_s: float = 0.0
     value: float = 0.0
 
@@ -28,8 +29,8 @@ def parse(payload: bytes, mapping: Mapping, receive_ns: int, limits: Limits) -> 
     Notes
     -----
     A signal is called by the record's own name; without one, by the last part of the base name.
-    The units are the catalog's matter. Sums, text and data values are no readings and are
-    refused.
+    The units are the catalog's matter; `units` reads them for its first draft. Sums, text and
+    data values are no readings and are refused.
     """
     pack = loads(payload)
     if not isinstance(pack, list):
@@ -50,6 +51,26 @@ def parse(payload: bytes, mapping: Mapping, receive_ns: int, limits: Limits) -> 
     return parsed
 
 
+def units(payload: bytes, mapping: Mapping) -> dict[tuple[str | None, str], str]:
+    """Return the units that a pack names, by asset (None: the topic names it) and signal.
+
+    What `parse` refuses is passed over.
+    """
+    found: dict[tuple[str | None, str], str] = {}
+    base = _Base()
+    try:
+        pack = loads(payload)
+        for record in pack if isinstance(pack, list) else ():
+            if isinstance(record, dict):
+                _rebase(record, base)
+                unit = record.get("u", base.unit)
+                if isinstance(unit, str) and unit:
+                    found[_named(record, base, mapping)] = unit
+    except PayloadError:
+        pass
+    return found
+
+
 def _take(
     record: object,
     base: _Base,
@@ -62,13 +83,18 @@ def _take(
     _rebase(record, base)
     if not record.keys() & {"v", "vb", "vs", "vd", "s"}:
         return  # base fields only
+    asset, signal = _named(record, base, mapping)
+    t_ns = _instant(base.time_s + _number(record, "t"), receive_ns)
+    instants.setdefault((asset, t_ns), {})[signal] = _value(record, base)
+
+
+def _named(record: dict[str, object], base: _Base, mapping: Mapping) -> tuple[str | None, str]:
+    """Return asset (None: the topic names it) and signal of a record."""
     own = record.get("n", "")
     if not isinstance(own, str):
         raise refuse("bad-senml", f"n: {shown(own)} is no text")
     asset = base.name.rstrip(":/._-") or own if mapping.asset_key else None
-    signal = own or _last_part(base.name)
-    t_ns = _instant(base.time_s + _number(record, "t"), receive_ns)
-    instants.setdefault((asset, t_ns), {})[signal] = _value(record, base)
+    return asset, own or _last_part(base.name)
 
 
 def _rebase(record: dict[str, object], base: _Base) -> None:
@@ -82,6 +108,8 @@ def _rebase(record: dict[str, object], base: _Base) -> None:
     if not isinstance(name, str):
         raise refuse("bad-senml", f"bn: {shown(name)} is no text")
     base.name = name
+    unit = record.get("bu", base.unit)
+    base.unit = unit if isinstance(unit, str) else ""
     base.time_s = _number(record, "bt", base.time_s)
     base.value = _number(record, "bv", base.value)
 

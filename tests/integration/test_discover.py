@@ -63,7 +63,8 @@ def packs() -> Messages:
             json.dumps(
                 [
                     {"bt": first_s + 5 * step, "n": "power", "u": "W", "v": 400 + step},
-                    {"n": "door", "vb": step % 2 == 0},
+                    {"bu": "Cel", "n": "inlet", "v": 20.5},
+                    {"n": "door", "u": "/", "vb": step % 2 == 0},
                 ]
             ).encode(),
         )
@@ -159,6 +160,12 @@ async def test_many_habits_at_once(mosquitto_own: Mosquitto) -> None:
     read = catalog.from_text(discovery.catalog)
     assert len(read.assets) == 6 + 3 + 2 + 2
     assert len(read.models) == 4
+    (meter,) = (
+        model for model in read.models if "power" in {one.name for one in model.signals}
+    )
+    assert {one.name: one.unit for one in meter.signals} == {
+        "power": "W", "inlet": "degC", "door": "",
+    }  # fmt: skip
 
 
 async def test_silence(mosquitto_own: Mosquitto) -> None:
