@@ -21,6 +21,7 @@ from bridge.cases.events import Event
 from bridge.cases.inputs import CatalogChanged, Input, Ticked
 from bridge.cases.letters import Letter, follow
 from bridge.cases.state import DeskState, evolve, initial, projection
+from bridge.flow import chronicle
 from bridge.flow.clock import Clock
 from bridge.flow.failures import first_of
 from bridge.flow.metrics import Metrics
@@ -323,6 +324,7 @@ class _TenantDesk:
             metrics.desk_inputs.labels(str(outcome.status)).inc()
         for event in batch.events:
             metrics.desk_events.labels(event.type).inc()
+        chronicle.tell(self._tenant, batch.events, cases)
 
     async def _log_head(self) -> None:
         """Write the head of the chain into the log, where a cut tail would show."""

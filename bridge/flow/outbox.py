@@ -224,7 +224,7 @@ class OutboxLoop:
 
     def _log(self, sending: Sending, state: str, detail: str) -> None:
         notification = sending.notification
-        say = {"sent": log.info, "retried": log.warning, "dead": log.error}[state]
+        say = {"sent": log.debug, "retried": log.warning, "dead": log.error}[state]
         event = {"sent": "notification sent", "retried": "notification put off"}
         say(
             event.get(state, "notification undeliverable"),
