@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,8 +16,10 @@ from tests.servers_mqtt import publish_many
 from tests.system.running import Running, bridge
 
 TENANT = "default"
-BEGIN_NS = 1_780_000_000 * NS_PER_S
-END_NS = 1_790_000_000 * NS_PER_S
+# Within every retention, and nothing from the future; a whole second, as messages carry.
+BEGIN_NS = (int(time.time()) - 10 * 86_400) * NS_PER_S  # noqa: TID251 - the service's own clock
+ALL = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z", "points": 2_000}
+"""Asks REST for a whole series."""
 
 CATALOG = """\
 tenant: default
@@ -125,6 +128,17 @@ port = {self.port}
             query = "SELECT body FROM records WHERE kind = 'control' ORDER BY \"offset\""
             return [json.loads(body)["type"] for (body,) in journal.execute(query)]
 
+    def handled(self) -> bool:
+        """Whether detection has read the whole journal, and desk and outbox are done."""
+        with closing(sqlite3.connect(self.folder / "data" / "journal.db")) as journal:
+            [last] = journal.execute("SELECT seq FROM sqlite_sequence WHERE name = 'records'")
+        waiting = self.records(
+            "SELECT count(*) FROM desk_input WHERE status IS NULL "
+            "UNION ALL SELECT count(*) FROM outbox WHERE state = 'waiting'"
+        )
+        [read] = self.records("SELECT position FROM reader_offset WHERE reader = 'watch'")
+        return read >= last and waiting == [(0,), (0,)]
+
     def records(self, query: str) -> list[tuple]:
         """Ask the SQLite records."""
         with closing(sqlite3.connect(self.folder / "data" / "records.db")) as database:
@@ -142,7 +156,7 @@ async def stored(path: Path) -> dict[tuple[str, str], list[int]]:
     found: dict[tuple[str, str], list[int]] = {}
     store = await DuckDbStore.open(path)
     try:
-        async for slots, samples in store.scan(TENANT, start_ns=BEGIN_NS, end_ns=END_NS):
+        async for slots, samples in store.scan(TENANT, start_ns=0, end_ns=4 * 10**18):
             for slot, t_ns in zip(samples.signal.tolist(), samples.t_ns.tolist(), strict=True):
                 key = (slots[slot].asset, slots[slot].signal)
                 found.setdefault(key, []).append((t_ns - BEGIN_NS) // NS_PER_S)

@@ -9,11 +9,9 @@ import pytest
 from tests.servers import InfluxDB, Mosquitto, free_port
 from tests.servers_mqtt import publish
 from tests.system.running import Running, bridge
-from tests.system.serving import CATALOG, Plant
+from tests.system.serving import ALL, CATALOG, Plant
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
-
-SPAN = {"from": "2026-05-28T00:00:00Z", "to": "2026-06-10T00:00:00Z"}
 
 
 def reasons(run: Running) -> dict[str, str]:
@@ -23,7 +21,7 @@ def reasons(run: Running) -> dict[str, str]:
 
 def points(run: Running, asset: str, signal: str = "b") -> list[float]:
     """The stored values of a signal, as REST gives them."""
-    found = run.client.get(f"/api/v1/assets/{asset}/series", params={**SPAN, "points": 2_000})
+    found = run.client.get(f"/api/v1/assets/{asset}/series", params=ALL)
     if not found.is_success:
         return []
     return found.json()["signals"].get(signal, {}).get("mean", [])
