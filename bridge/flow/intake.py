@@ -59,7 +59,6 @@ class IntakeStatus:
     committed_samples: int = 0
     commits: int = 0
     last_offset: int = 0
-    broker_dropped: int | None = None
     blocked_by: str = ""
 
 
@@ -158,7 +157,9 @@ class Intake:
                 self._count(decoded)
                 self.status.waiting_messages -= len(delivery.messages)
             self._went.set()
-            self._show()
+            self._metrics.queue(
+                "intake", self.status.waiting_messages, self._options.waiting_max
+            )
 
     def _next(self) -> list[tuple[Delivery, Decoded]]:
         """Take what fits into one commit from the head of the line, at least one delivery."""
@@ -214,17 +215,6 @@ class Intake:
             self._metrics.refused.labels(reason).inc(count)
         self.status.committed_messages += decoded.message_count
         self.status.committed_samples += decoded.sample_count
-
-    def _show(self) -> None:
-        self._metrics.queue("intake", self.status.waiting_messages, self._options.waiting_max)
-        dropped = self._source.status.broker_dropped
-        if dropped is None:
-            return
-        if self.status.broker_dropped is not None and dropped > self.status.broker_dropped:
-            lost = dropped - self.status.broker_dropped
-            _log.error("messages dropped by broker", count=lost, total=dropped)
-        self.status.broker_dropped = dropped
-        self._metrics.broker_dropped.set(dropped)
 
 
 def _entries(batches: Sequence[Decoded]) -> list[Entry]:

@@ -70,10 +70,22 @@ async def test_unacknowledged_comes_again(kit: Kit, mosquitto: Mosquitto) -> Non
         assert await drained(source) == []
 
 
-async def test_stops_reading_when_full(kit: Kit, mosquitto: Mosquitto) -> None:
-    """Unacknowledged messages stay near the limit; acknowledging opens it again."""
-    async with kit.source(unacknowledged_max=500) as source:
-        publish(mosquitto, kit.topic, [payload.rjust(2_000) for payload in numbered(5_000)])
+@pytest.mark.parametrize(
+    ("limits", "payload_bytes", "most"),
+    [
+        ({"unacknowledged_max": 500}, 2_000, 1_500),
+        ({"unacknowledged_bytes_max": 2 << 20, "packet_bytes_max": 1 << 20}, 20_000, 150),
+        ({"unacknowledged_bytes_max": 4 << 20, "packet_bytes_max": 2 << 20}, 1_000_000, 8),
+    ],
+)
+async def test_stops_reading_when_full(
+    kit: Kit, mosquitto: Mosquitto, limits: dict[str, int], payload_bytes: int, most: int
+) -> None:
+    """The unacknowledged stay near the limits of count and size, until acknowledged."""
+    count = 10_000_000 // payload_bytes
+    async with kit.source(**limits) as source:
+        payloads = [payload.rjust(payload_bytes) for payload in numbered(count)]
+        publish(mosquitto, kit.topic, payloads)
         held: list[Delivery] = []
         try:
             async with asyncio.timeout(1.5):
@@ -81,14 +93,14 @@ async def test_stops_reading_when_full(kit: Kit, mosquitto: Mosquitto) -> None:
                     held.append(await source.receive())
         except TimeoutError:
             pass
-        count = sum(len(delivery.messages) for delivery in held)
-        assert 500 <= count < 1_500
-        assert source.status.unacknowledged == count
+        held_count = sum(len(delivery.messages) for delivery in held)
+        assert most // 3 <= held_count < most
+        assert source.status.unacknowledged == held_count
         for delivery in held:
             source.acknowledge(delivery)
-        rest = await collect(source, 5_000 - count)
+        rest = await collect(source, count - held_count)
     found = [payload for delivery in held for payload in delivery.messages.payloads] + rest
-    assert [payload.strip() for payload in found] == numbered(5_000)
+    assert [payload.strip() for payload in found] == numbered(count)
 
 
 async def test_cancelled_receive_loses_nothing(kit: Kit, mosquitto: Mosquitto) -> None:
@@ -244,6 +256,7 @@ def test_options_are_checked() -> None:
         {"client_id": ""},
         {"qos": 2},
         {"unacknowledged_max": 65_535},
+        {"unacknowledged_bytes_max": 20 << 20},
         {"filters": ()},
     ):
         with pytest.raises(InputError):

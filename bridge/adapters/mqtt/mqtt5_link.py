@@ -64,6 +64,7 @@ class Link(asyncio.BufferedProtocol):
         self.topics: list[str] = []
         self.payloads: list[bytes] = []
         self.packet_ids: list[int] = []
+        self.size_bytes = 0
         self.dropped: int | None = None
         self.closed = False
         self.explained = False
@@ -72,6 +73,12 @@ class Link(asyncio.BufferedProtocol):
         self.suback: asyncio.Future[mqtt5.SubAckPacket | None] = loop.create_future()
 
     # --- what the source calls ---
+
+    def take(self) -> tuple[list[str], list[bytes], list[int], int]:
+        """Hand over what came in: topics, payloads, packet ids, and the bytes they took."""
+        taken = self.topics, self.payloads, self.packet_ids, self.size_bytes
+        self.topics, self.payloads, self.packet_ids, self.size_bytes = [], [], [], 0
+        return taken
 
     def write(self, packets: bytes) -> None:
         """Send, unless the connection is gone."""
@@ -166,6 +173,8 @@ class Link(asyncio.BufferedProtocol):
         self._heard_s = self._loop.time()
         end = self._end + nbytes
         start = self._read(end)
+        # What waits for nobody, such as answers to pings, must not add up to a full link.
+        self.size_bytes = self.size_bytes + start if self.topics else 0
         rest = end - start
         if rest and start:
             self._buffer[:rest] = self._buffer[start:end]

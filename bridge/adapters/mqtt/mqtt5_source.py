@@ -25,10 +25,11 @@ _GOODBYE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """On which connection messages came, and their packet ids."""
+    """On which connection messages came, their packet ids and their size."""
 
     link: Link
     packet_ids: list[int]
+    size_bytes: int
 
 
 class Mqtt5Source:
@@ -57,7 +58,7 @@ class Mqtt5Source:
         self._link: Link | None = None
         self._arrived = asyncio.Event()
         self._had_session = False
-        self._handed_out = 0
+        self._handed_out = self._handed_out_bytes = 0
         self._comeback = Comeback(options)
         self.status = SourceStatus()
 
@@ -96,6 +97,7 @@ class Mqtt5Source:
         token = delivery.token
         assert isinstance(token, _Token)
         self._handed_out -= len(delivery.messages)
+        self._handed_out_bytes -= token.size_bytes
         if token.link is self._link:
             token.link.acknowledge(token.packet_ids)
         self._settle()
@@ -104,26 +106,30 @@ class Mqtt5Source:
         link = self._link
         if link is None or not link.topics:
             return None
-        messages = Messages(link.topics, link.payloads, self._clock.now_ns())
-        delivery = Delivery(messages, _Token(link, link.packet_ids))
-        link.topics, link.payloads, link.packet_ids = [], [], []
-        self._handed_out += len(messages)
-        self.status.received += len(messages)
-        return delivery
+        topics, payloads, packet_ids, size_bytes = link.take()
+        self._handed_out += len(topics)
+        self._handed_out_bytes += size_bytes
+        self.status.received += len(topics)
+        messages = Messages(topics, payloads, self._clock.now_ns())
+        return Delivery(messages, _Token(link, packet_ids, size_bytes))
 
     def _settle(self) -> None:
-        """Count what is under way; stop reading at the limit, go on below half of it."""
+        """Count what is under way; stop reading at a limit, go on below half of both."""
         link = self._link
         if link is None:
             return
-        status, most = self.status, self._options.unacknowledged_max
+        status, options = self.status, self._options
         status.unacknowledged = self._handed_out + len(link.topics)
         status.broker_dropped = (
             link.dropped if link.dropped is not None else status.broker_dropped
         )
-        if status.unacknowledged >= most:
+        share = max(
+            status.unacknowledged / options.unacknowledged_max,
+            (self._handed_out_bytes + link.size_bytes) / options.unacknowledged_bytes_max,
+        )
+        if share >= 1.0:
             link.set_full(full=True)
-        elif status.unacknowledged <= most // 2:
+        elif share <= 0.5:  # noqa: PLR2004 - half
             link.set_full(full=False)
         if link.closed and status.connected:
             self._set_connected(connected=False, detail=str(link.fault))

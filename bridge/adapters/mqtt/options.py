@@ -61,8 +61,9 @@ class MqttOptions:
     session_expiry_s : int
         How long the broker keeps messages for a bridge that is away; 0 keeps no session at all,
         for a connection that only looks whether it is let in.
-    unacknowledged_max : int
-        Messages taken in and not yet committed; beyond it the socket is not read.
+    unacknowledged_max, unacknowledged_bytes_max : int
+        Messages taken in and not yet committed, and their size; beyond either the socket is not
+        read.
     coalesce_ms : float
         How long a thin stream rests after a read, so that one read takes what 20 would.
     settled_s : float
@@ -86,6 +87,7 @@ class MqttOptions:
     keep_alive_s: int = 30
     session_expiry_s: int = 14 * 86_400
     unacknowledged_max: int = 20_000
+    unacknowledged_bytes_max: int = 64 << 20
     packet_bytes_max: int = 16 << 20
     coalesce_ms: float = 2.0
     connect_timeout_s: float = 10.0
@@ -106,6 +108,12 @@ class MqttOptions:
             raise InputError(
                 f"unacknowledged_max {self.unacknowledged_max}: "
                 f"1 to {RECEIVE_MAX // 2 - 1} is allowed"
+            )
+        if self.unacknowledged_bytes_max < 2 * self.packet_bytes_max:
+            # Half of it must hold a packet, or reading would stop for good with half of one.
+            raise InputError(
+                f"unacknowledged_bytes_max {self.unacknowledged_bytes_max}: at least twice "
+                f"packet_bytes_max ({self.packet_bytes_max}) is allowed"
             )
         if not self.filters:
             raise InputError("filters are empty: at least one topic is needed")

@@ -13,6 +13,8 @@ from bridge.adapters.mqtt.subscriptions import outdated
 from bridge.model.errors import UnavailableError
 
 GOODBYE_S = 2.0
+_GO_ON_SHARE = 0.5
+"""Of the limits; below it a line that was full is read again."""
 
 
 class Line:
@@ -37,7 +39,8 @@ class Line:
         self._topics: list[str] = []
         self._payloads: list[bytes] = []
         self._packet_ids: list[int] = []
-        self._handed_out = 0
+        self._size_bytes = 0
+        self._handed_out = self._handed_out_bytes = 0
         self._closing = False
         self._session_present: bool | None = None
         self._refused = False
@@ -105,11 +108,11 @@ class Line:
         """Messages in the line."""
         return len(self._topics)
 
-    def take(self) -> tuple[list[str], list[bytes], list[int]]:
-        """Take everything out of the line: topics, payloads and packet ids."""
+    def take(self) -> tuple[list[str], list[bytes], list[int], int]:
+        """Take everything out of the line: topics, payloads, packet ids, bytes of payloads."""
         with self._changed:
-            taken = self._topics, self._payloads, self._packet_ids
-            self._topics, self._payloads, self._packet_ids = [], [], []
+            taken = self._topics, self._payloads, self._packet_ids, self._size_bytes
+            self._topics, self._payloads, self._packet_ids, self._size_bytes = [], [], [], 0
         return taken
 
     def acknowledge(self, packet_ids: list[int]) -> None:
@@ -119,11 +122,11 @@ class Line:
         for packet_id in packet_ids:
             self._client.ack(packet_id, 1)
 
-    def set_handed_out(self, count: int) -> None:
-        """Tell how many messages are out of the line, unacknowledged; the thread may go on."""
+    def set_handed_out(self, count: int, size_bytes: int) -> None:
+        """Tell what is out of the line, unacknowledged; the thread may go on."""
         with self._changed:
-            self._handed_out = count
-            if self._has_room():
+            self._handed_out, self._handed_out_bytes = count, size_bytes
+            if self._share() <= _GO_ON_SHARE:
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -140,8 +143,13 @@ class Line:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _has_room(self) -> bool:
-        return self._handed_out + len(self._topics) <= self._options.unacknowledged_max // 2
+    def _share(self) -> float:
+        """Return how near to the limit of messages or bytes the unacknowledged are."""
+        options = self._options
+        return max(
+            (self._handed_out + len(self._topics)) / options.unacknowledged_max,
+            (self._handed_out_bytes + self._size_bytes) / options.unacknowledged_bytes_max,
+        )
 
     def _subscribe(self) -> None:
         options = self._options
@@ -215,12 +223,13 @@ class Line:
             self._wake()
             return
         with self._changed:
-            if self._handed_out + len(self._topics) >= self._options.unacknowledged_max:
-                self._changed.wait_for(lambda: self._closing or self._has_room())
+            if self._share() >= 1.0:
+                self._changed.wait_for(lambda: self._closing or self._share() <= _GO_ON_SHARE)
             if self._closing:
                 return  # unacknowledged: it comes again
             self._topics.append(topic)
             self._payloads.append(bytes(message.payload))
+            self._size_bytes += len(message.payload)
             if message.qos:
                 self._packet_ids.append(message.mid)
             first = len(self._topics) == 1

@@ -24,10 +24,11 @@ from bridge.model.samples import Messages
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """On which connection messages came, and their packet ids (QoS 0 has none)."""
+    """On which connection messages came, their packet ids (QoS 0 has none) and their size."""
 
     line: Line
     packet_ids: list[int]
+    size_bytes: int
 
 
 class PahoSource:
@@ -54,7 +55,7 @@ class PahoSource:
         self._comeback = Comeback(options)
         self._line: Line | None = None
         self._arrived = asyncio.Event()
-        self._handed_out = 0
+        self._handed_out = self._handed_out_bytes = 0
         self._had_session = False
         self.status = SourceStatus()
 
@@ -93,23 +94,25 @@ class PahoSource:
         token = delivery.token
         assert isinstance(token, _Token)
         self._handed_out -= len(delivery.messages)
+        self._handed_out_bytes -= token.size_bytes
         if token.line is self._line:
             token.line.acknowledge(token.packet_ids)
         if self._line is not None:
-            self._line.set_handed_out(self._handed_out)
+            self._line.set_handed_out(self._handed_out, self._handed_out_bytes)
         self._settle()
 
     def _take(self, line: Line) -> Delivery | None:
-        topics, payloads, packet_ids = line.take()
+        topics, payloads, packet_ids, size_bytes = line.take()
         if not topics:
             self._settle()
             return None
         self._handed_out += len(topics)
-        line.set_handed_out(self._handed_out)
+        self._handed_out_bytes += size_bytes
+        line.set_handed_out(self._handed_out, self._handed_out_bytes)
         self.status.received += len(topics)
         self._settle()
         messages = Messages(topics, payloads, self._clock.now_ns())
-        return Delivery(messages, _Token(line, packet_ids))
+        return Delivery(messages, _Token(line, packet_ids, size_bytes))
 
     def _settle(self) -> None:
         line = self._line
@@ -152,7 +155,7 @@ class PahoSource:
             self.status.session_lost += 1
         self._had_session = True
         self._line = line
-        line.set_handed_out(self._handed_out)
+        line.set_handed_out(self._handed_out, self._handed_out_bytes)
         self._comeback.connected(time.monotonic())
         self._set_connected(connected=True, detail="connected")
 
