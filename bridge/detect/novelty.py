@@ -100,7 +100,7 @@ def update(config: ChainConfig, state: NoveltyState, frame: Frame, out: ChainOut
     _remember(state, frame.slot, views)
     scale = span[:, :, [0, 1, 0]]
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(scale > 0.0, distance / scale, 0.0)
+        share = np.where(scale > 0.0, np.minimum(distance / scale, 1e6), 0.0)
     share[:, :, 2] *= (rows > LOW_ROWS)[:, None]
     each = np.minimum(share.max(axis=2, initial=0.0) / theta(config), 1e6)
     ripe = rows > SETTLE_ROWS
