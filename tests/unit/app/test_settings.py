@@ -12,12 +12,13 @@ SAMPLE = Path(__file__).parents[3] / "deploy" / "bridge.toml"
 
 
 def options(model: type[BaseModel], prefix: str = "") -> list[tuple[str, str]]:
-    """Every option as (section, key); nested sections and lists of tables have their own names."""
+    """Every option as (section, key); nested sections have their own names."""
     found = []
     for name, field in model.model_fields.items():
         kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
         nested = next(
-            (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None
+            (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)),
+            None,
         )
         if nested:
             found += options(nested, f"{prefix}.{name}".strip("."))
@@ -35,7 +36,7 @@ def test_every_option_is_documented(section: str, key: str):
     assert any(re.search(rf"^#? ?{key} = ", body, re.MULTILINE) for body in bodies)
 
 
-def test_the_sample_holds_the_defaults(tmp_path: Path):
+def test_the_sample_holds_the_defaults():
     """Starting with the sample file is starting with the defaults."""
     assert load(SAMPLE) == load(None)
 

@@ -20,7 +20,8 @@ accounts:
     engineer: fe-1
     outcomes:
       - {id: line3, name: Line 3, assets: [m-1], cost_per_hour: {amount: 4200, currency: EUR},
-         protected: [{days: [mon], from: "06:00", to: "22:00"}, {from: 2026-12-01, to: 2026-12-20}]}
+         protected: [{days: [mon], from: "06:00", to: "22:00"},
+                     {from: 2026-12-01, to: 2026-12-20}]}
 sites:
   - {id: bremen, account: acct-1, name: Bremen works, timezone: Europe/Berlin}
 models:
@@ -74,12 +75,12 @@ def test_bare_times_and_yes_are_text():
         ),
         ("2026-11-30", "2026-11-31", ["catalog.yaml:9", "accounts[0].renewal", "2026-11-31"]),
         ("    name: Plastics", "    nam: Plastics", ["catalog.yaml:8", "accounts[0].nam"]),
-        ("limits: [-20, 150]", "limits: [150, -20]", ["catalog.yaml:19", "low < high"]),
-        ("every_s: 60", "every_s: 0", ["catalog.yaml:19", "every_s", "greater than 0"]),
-        ("model: HX450", "model: HX451", ["catalog.yaml:22", "assets[0].model", "HX450"]),
+        ("limits: [-20, 150]", "limits: [150, -20]", ["catalog.yaml:20", "low < high"]),
+        ("every_s: 60", "every_s: 0", ["catalog.yaml:20", "every_s", "greater than 0"]),
+        ("model: HX450", "model: HX451", ["catalog.yaml:23", "assets[0].model", "HX450"]),
         ("deputy: fe-2", "deputy: fe-9", ["people[0].deputy", "'fe-9'", "fe-1, fe-2"]),
         ("id: fe-2", "id: fe-1", ["people[1]", "a second time"]),
-        ("signal: temp}", "signal: tmp}", ["catalog.yaml:20", "signature", "temp"]),
+        ("signal: temp}", "signal: tmp}", ["catalog.yaml:21", "signature", "temp"]),
         ("tenant: default", "tenant: a b", ["catalog.yaml:1", "tenant", "1 to 64 characters"]),
         ("amount: 4200", "amount: much", ["catalog.yaml:12", "amount", "much"]),
     ],
