@@ -13,6 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 WIDTHS = {"phone": (390, 844), "desk": (1440, 900)}
+README_HEIGHT = 1_400  # down to the plot
 ARGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -44,6 +45,8 @@ def main() -> None:
 def photograph(browser: Browser, name: str, options: argparse.Namespace) -> None:
     """Save each page at one width."""
     width, height = WIDTHS[name]
+    if options.readme:
+        height = README_HEIGHT
     page = browser.new_page(
         viewport={"width": width, "height": height},
         color_scheme="dark" if options.dark else "light",
