@@ -19,6 +19,9 @@ from simulators.models import Tree
 _SENSORS = {"HX450": "bearing_temp", "CP200": "discharge_pressure", "BL90": "airflow"}
 """Which sensor of a model tends to fail: it freezes, says nothing, or throws spikes."""
 
+_SOON_SEEN = ("bearing-wear", "imbalance")
+"""Modes that show in the vibration long before failure; every model has one."""
+
 _SPIKES = 0.02
 """Share of rows in which a sensor with a loose contact shows full scale."""
 
@@ -76,17 +79,17 @@ class FleetOptions:
     start_ns: int = 0
     every_s: int = 300
     faults: bool = True
-    fail_days: tuple[float, ...] = (25.5, 27.5, 30.0)
+    fail_days: tuple[float, ...] = (24.5, 27.0, 29.5)
 
 
 def soon_after(history_days: float) -> tuple[float, ...]:
     """Return when machines are to break so that a history that ends now has something to show.
 
     The wear of the first can be seen well before the end, that of the last begins to show.
-    Nothing is planned before a fleet has been in order for a week.
+    Nothing is planned before a fleet has been in order for more than a week.
     """
-    end = max(history_days, 18.0)
-    return (end + 4.5, end + 6.5, end + 9.0)
+    end = max(history_days, 20.0)
+    return (end + 3.5, end + 6.0, end + 8.5)
 
 
 @dataclass(slots=True)
@@ -210,11 +213,11 @@ class Fleet:
         for index, fail_days in enumerate(self.options.fail_days):
             model = turns[index % len(turns)]
             name = str(rng.choice([one for one in names[model] if one not in faults]))
-            life_days = float(rng.uniform(9.5, 11.5))
+            life_days = float(rng.uniform(9.5, 11.5)) + (index == 0)
             onset_days = fail_days + float(rng.uniform(-0.5, 0.5)) - life_days
             faults[name] = Fault(
                 "machine",
-                str(rng.choice(modes[model])),
+                str(rng.choice([mode for mode in modes[model] if index or mode in _SOON_SEEN])),
                 self.options.start_ns + int(onset_days * DAY_S * NS),
                 life_days * DAY_S,
                 float(rng.uniform(1.5, 2.2)),

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bridge.app.demo_state import DemoControl, Memory
 from bridge.app.service import Service
-from bridge.cases.events import Acted, CaseOpened, Event, RepairRecorded
+from bridge.cases.events import Acted, CaseOpened, Event, RepairRecorded, SalesSideOpened
 from bridge.flow.clock import ScaledClock
 from bridge.model.instants import NS_PER_S, as_datetime, as_ns
 from simulators.colleagues import Colleagues
@@ -147,14 +147,20 @@ class Run:
                     self._repair(case.asset, event)
             case RepairRecorded():
                 self._repair(event.asset, event)
-            case CaseOpened() if event.sales is not None and self.first_case_s is None:
-                self.first_case_s = time.monotonic() - self.began_s
-                self.console.print(
-                    f"A case: {event.asset}, {event.mode}, with a task for engineering and one "
-                    f"for sales, {self.first_case_s:.0f} s after the start."
-                )
+            case CaseOpened() | SalesSideOpened() if self.first_case_s is None:
+                await self._first_case(event)
             case _:
                 pass
+
+    async def _first_case(self, event: CaseOpened | SalesSideOpened) -> None:
+        """Say once that there is something to look at: a case with a task for either side."""
+        case = event.case and await self.service.views.case(event.tenant, event.case)
+        if case and case.sales is not None:
+            self.first_case_s = time.monotonic() - self.began_s
+            self.console.print(
+                f"{case.label}: {case.asset}, {case.facts.mode_name or case.mode}; a task for "
+                f"engineering, one for sales, {self.first_case_s:.0f} s after the start."
+            )
 
     def _repair(self, asset: str, event: Event) -> None:
         if asset in self.fleet.machines:

@@ -114,10 +114,10 @@ def test_something_fails_soon_after_the_history(seed: int) -> None:
     )
     assert len({sample.machines[asset].model for _, asset in planned}) == 3
     assert {asset for _, asset in planned} <= set(sample.active(end_ns))
-    assert planned[0][0] > end_ns + 3.9 * DAY_NS
+    assert planned[0][0] > end_ns + 2.9 * DAY_NS
     assert planned[-1][0] < end_ns + 11 * DAY_NS
     for _, asset in planned:
-        assert sample.machine_faults[asset].first.onset_ns > START_NS + 13 * DAY_NS
+        assert sample.machine_faults[asset].first.onset_ns > START_NS + 11 * DAY_NS
 
 
 def test_without_faults_only_load_and_weather_move() -> None:
