@@ -18,7 +18,9 @@ def update(shifted: ShiftState, frame: Frame, out: ChainOut) -> None:
     at = rows_of(frame.slot)
     k = out.contributions.shape[1]
     level = np.abs(shifted.level[at])
-    lasting = np.maximum(level[:, :k], level[:, k:])
+    lasting = np.maximum(level[:, :k], level[:, k : 2 * k])
+    # Joint oddness is shared out by each signal's residual given the others.
+    lasting = np.maximum(lasting, level[:, 2 * k :] * shifted.joint[at])
     evidence = np.where((out.novelty > out.raw)[:, None], out.contributions, lasting)
     np.maximum(out.raw, out.novelty, out=out.raw)
     square = out.raw * out.raw

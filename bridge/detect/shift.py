@@ -1,4 +1,4 @@
-"""Lasting changes: CUSUMs on the means (both sides) and on the noise (one side) of blocks.
+"""Lasting changes: CUSUMs on means (both sides), noise and joint oddness (one side) of blocks.
 
 Deviations are averaged over blocks of `BLOCK` telling rows (not missing, not at rest, in a
 known state), which removes noise; what is left wanders by itself, with load, weather and the
@@ -18,8 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.detect import multivariate, trend
 from bridge.detect.config import YEAR_S, ChainConfig, ChainOut, Wide
+from bridge.detect.multivariate import MultivariateState
 from bridge.detect.state import rows_of
+from bridge.detect.trend import TrendState
 from bridge.model.samples import Frame, Slots32
 
 BLOCK = 36
@@ -32,6 +35,8 @@ MATERIAL = 0.5
 """A mean that moved by less than this share of the usual spread is no change at all ..."""
 MATERIAL_NOISE = 1.4
 """... nor is noise that grew by less than a factor of two."""
+MATERIAL_JOINT = 1.0
+"""... nor is a joint oddness (log of T2) that grew by less than e."""
 ALONE = 0.6
 """Share of the limit that one block alone can add: a lasting change shows in two at least."""
 CLIP_Z = 8.0
@@ -45,13 +50,16 @@ OFF = 0.35
 CAP = 1.5
 FLOOR_MEAN = BLOCK**-0.5
 FLOOR_NOISE = (2.0 / (BLOCK - 1.0)) ** 0.5
+FLOOR_JOINT = 0.5
+JOINT_LEAST = 0.1
+"""Added to T2 per signal before its logarithm: less than this is all the same."""
 EVERY_S = 300.0
 """Assumed where nobody says how often rows come."""
 
 
 @dataclass(slots=True)
 class ShiftState:
-    """What is remembered per asset (n), signal (k) and channel (c = 2k: means, then noise).
+    """What is remembered per asset (n), signal (k) and channel (c = 2k + 1: means, noise, T2).
 
     Attributes
     ----------
@@ -72,8 +80,14 @@ class ShiftState:
         Larger sum over its limit, at the last block, signed.
     slow : NDArray[np.float64], shape (n, k)
         Mean deviation in the last whole block.
+    joint : NDArray[np.float64], shape (n, k)
+        Share of each signal in the joint oddness of the last block.
+    slope : NDArray[np.float64], shape (n,)
+        Largest trend over the last blocks, in standard errors.
     held : NDArray[np.bool_], shape (n,)
         Whether the alarm is held.
+    multivariate, trend
+        See their modules.
     """
 
     rows: NDArray[np.int64]
@@ -90,12 +104,16 @@ class ShiftState:
     down: Wide
     level: Wide
     slow: Wide
+    joint: Wide
+    slope: Wide
     held: NDArray[np.bool_]
+    multivariate: MultivariateState
+    trend: TrendState
 
 
 def init(config: ChainConfig, n: int) -> ShiftState:
     """Return the state of n assets before their first row."""
-    k, c = config.k, 2 * config.k
+    k, c = config.k, 2 * config.k + 1
     return ShiftState(
         rows=np.zeros(n, np.int64),
         telling=np.zeros(n, np.int32),
@@ -111,7 +129,11 @@ def init(config: ChainConfig, n: int) -> ShiftState:
         down=np.zeros((n, c)),
         level=np.zeros((n, c)),
         slow=np.zeros((n, k)),
+        joint=np.zeros((n, k)),
+        slope=np.zeros(n),
         held=np.zeros(n, np.bool_),
+        multivariate=multivariate.init(config, n),
+        trend=trend.init(config, n),
     )
 
 
@@ -133,13 +155,14 @@ def update(config: ChainConfig, state: ShiftState, frame: Frame, out: ChainOut) 
         _close(config, state, frame.slot[ends], rows[ends])
     out.slow[...] = state.slow[at]
     out.raw[...] = np.abs(state.level[at]).max(axis=1, initial=0.0)
+    out.trend[...] = state.slope[at]
     out.alarm[...] = state.held[at]
 
 
 def limit(config: ChainConfig) -> float:
     """Return the limit of the sums, in own deviations, for wanders that last one block."""
     every_s = config.every_s or EVERY_S
-    looks = YEAR_S / (BLOCK * every_s) * 3 * max(int(config.scored.sum()), 1)
+    looks = YEAR_S / (BLOCK * every_s) * (3 * max(int(config.scored.sum()), 1) + 1)
     run = max(looks / config.false_alarms_per_machine_year, 2.0)
     # Siegmund: run length ~ exp(2 K (h + 1.166)) / (2 K^2).
     h = np.log(2.0 * REFERENCE**2 * run) / (2.0 * REFERENCE) - 1.166
@@ -158,8 +181,9 @@ def _close(
     state.slow[slot] = np.where(filled, mean, state.slow[slot])
     for each in (state.count, state.total, state.square, state.telling):
         each[slot] = 0
-    value = np.concatenate([mean, noise], axis=1)
-    there = np.concatenate([filled, filled], axis=1)
+    together = _together(state, slot, mean, filled)
+    value = np.concatenate([mean, noise, together], axis=1)
+    there = np.concatenate([filled, filled, np.isfinite(together)], axis=1)
     learning = (rows <= config.commissioning_rows)[:, None]
     level = _follow(config, state, slot, (value, there, learning))
     ripe = rows >= config.commissioning_rows
@@ -178,9 +202,8 @@ def _follow(
     value, there, learning = seen
     k = value.shape[1] // 2
     blocks, mean, var = state.blocks[slot], state.mean[slot], state.var[slot]
-    floor = np.repeat([FLOOR_MEAN, FLOOR_NOISE], k)
-    material = np.repeat([MATERIAL, MATERIAL_NOISE], k)
-    sd, length, sure = _own(state, slot, floor)
+    material = _per_channel(k, (MATERIAL, MATERIAL_NOISE, MATERIAL_JOINT))
+    sd, length, sure = _own(state, slot)
     off = np.where(there, value - mean, 0.0)
     u = np.where(np.abs(off) >= material, off / (sd * sure), 0.0)
     h = limit(config) * length
@@ -189,7 +212,8 @@ def _follow(
     up, down = state.up[slot], state.down[slot]
     up = np.where(known, np.clip(up + u - REFERENCE, 0.0, CAP * h), up)
     down = np.where(known, np.clip(down - u - REFERENCE, 0.0, CAP * h), down)
-    down[:, k:] = 0.0  # less noise than usual is no fault; a dead sensor is told elsewhere
+    # Less noise than usual is no fault; a dead sensor is told elsewhere.
+    down[:, k:] = 0.0
     state.up[slot], state.down[slot] = up, down
     young = there & (learning | (blocks < BLOCKS_MIN))
     gain = 1.0 / (np.minimum(blocks, BLOCKS_MAX) + 1.0)
@@ -204,8 +228,34 @@ def _follow(
     return np.where(up >= down, up, -down) / h
 
 
-def _own(state: ShiftState, slot: Slots32, floor: Wide) -> tuple[Wide, Wide, Wide]:
+def _together(state: ShiftState, slot: Slots32, mean: Wide, filled: NDArray[np.bool_]) -> Wide:
+    """Fold block means into correlation and trend; return the joint oddness, shape (n, 1).
+
+    NaN where there are no signals to be odd together.
+    """
+    k = mean.shape[1]
+    sd, length, _ = _own(state, slot)
+    state.slope[slot] = np.abs(
+        trend.update(state.trend, slot, (mean, filled, length[:, :k]))
+    ).max(axis=1, initial=0.0)
+    t2, residual = np.empty(slot.size), np.empty(mean.shape)
+    u = np.where(filled, (mean - state.mean[slot, :k]) / sd[:, :k], 0.0)
+    multivariate.update(state.multivariate, slot, u, (t2, residual))
+    square = residual * residual
+    total = square.sum(axis=1, keepdims=True)
+    state.joint[slot] = np.where(total > 0.0, square / np.where(total > 0.0, total, 1.0), 0.0)
+    odd = np.log(t2 / k + JOINT_LEAST)[:, None]
+    return odd if state.multivariate.product.shape[1] else np.full_like(odd, np.nan)
+
+
+def _per_channel(k: int, values: tuple[float, float, float]) -> Wide:
+    """Return one value per channel: of the means, of the noise, of T2."""
+    return np.repeat(values, (k, k, 1))
+
+
+def _own(state: ShiftState, slot: Slots32) -> tuple[Wide, Wide, Wide]:
     """Return own deviation, length of a wander and Student's correction, per channel."""
+    floor = _per_channel(state.count.shape[1], (FLOOR_MEAN, FLOOR_NOISE, FLOOR_JOINT))
     var = np.maximum(state.var[slot], floor * floor)
     rho = np.clip(state.lagged[slot] / var, 0.0, 0.95)
     length = np.minimum((1.0 + rho) / (1.0 - rho), LONGEST)

@@ -25,6 +25,7 @@ from bridge.model.samples import Frame
 Wide = NDArray[np.float64]
 
 NEVER = align.NEVER
+SPIKE_FADE = np.float32(0.01)
 UNKNOWN_EVERY_S = 1.0
 """Grid of an asset of which nobody says how often it sends: apart by less is one row."""
 SETTING_ROLES = ("setting", "speed")
@@ -61,6 +62,8 @@ class Latest:
         Rows for which a signal has been of its present bad quality.
     fault : NDArray[np.uint8], shape (n, k)
         Data-quality event that was told and lasts (quality code), else 0.
+    spikes : NDArray[np.float32], shape (n, k)
+        Spikes of late, each fading over a hundred rows.
     derived : NDArray[np.int64], shape (n,)
         Last span of event time of which the derived series have a point.
     """
@@ -82,6 +85,7 @@ class Latest:
     calm: NDArray[np.int32]
     wrong: NDArray[np.int32]
     fault: NDArray[np.uint8]
+    spikes: NDArray[np.float32]
     derived: NDArray[np.int64]
 
 
@@ -109,6 +113,7 @@ def blank(n: int, k: int) -> Latest:
         calm=np.zeros(n, np.int32),
         wrong=np.zeros((n, k), np.int32),
         fault=np.zeros((n, k), np.uint8),
+        spikes=np.zeros((n, k), np.float32),
         derived=np.full(n, NEVER, np.int64),
     )
 
@@ -254,6 +259,7 @@ class Group:
         same = (latest.quality[at] == out.quality) & (out.quality > Quality.GOOD)
         bad = (out.quality != Quality.GOOD) & (out.quality != Quality.HELD)
         latest.wrong[at] = np.where(bad, np.where(same, latest.wrong[at], 0) + 1, 0)
+        latest.spikes[at] += (out.quality == Quality.SPIKE) - SPIKE_FADE * latest.spikes[at]
         latest.quality[at] = out.quality
         latest.low[at] = out.location - 3.0 * out.spread
         latest.high[at] = out.location + 3.0 * out.spread

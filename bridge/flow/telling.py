@@ -53,6 +53,8 @@ class TellingOptions:
         Share of the time left by which a date must move.
     limit_rows, gap_rows : int
         Readings outside their limits, or missing, for so many rows are an event.
+    spikes : float
+        So many spikes within about a hundred rows are one, too.
     """
 
     rung: float = 0.125
@@ -65,6 +67,7 @@ class TellingOptions:
     change: float = 0.05
     limit_rows: int = 3
     gap_rows: int = 12
+    spikes: float = 2.5
 
 
 @dataclass(slots=True)
@@ -284,11 +287,12 @@ class Teller:
             (quality == Quality.STUCK)
             | ((quality == Quality.LIMIT) & (wrong >= options.limit_rows))
             | ((quality == Quality.MISSING) & (wrong >= options.gap_rows))
+            | ((quality == Quality.SPIKE) & (latest.spikes[at] >= options.spikes))
         )
         # A signal that was never there is no gap of it.
         begins &= np.isfinite(group.memory.align.last[at])
         fine = (quality == Quality.GOOD) | (quality == Quality.HELD)
-        ends = (active > 0) & fine
+        ends = (active > 0) & fine & (latest.spikes[at] < 0.5 * options.spikes)
         for index, column in zip(*np.nonzero(begins | ends), strict=True):
             code = int(
                 quality[index, column] if begins[index, column] else active[index, column]
@@ -326,6 +330,7 @@ class Teller:
 _DETAILS = {
     int(Quality.STUCK): "the same reading for longer than this sensor ever stood still",
     int(Quality.LIMIT): "outside what the sensor can physically show",
+    int(Quality.SPIKE): "single readings far from their neighbours, again and again",
     int(Quality.MISSING): "no reading while other signals of the asset arrive",
 }
 

@@ -33,7 +33,7 @@ CONFIGS = {
 
 @st.composite
 def histories(draw: st.DrawFn, k: int) -> np.ndarray:
-    """Readings of some assets: noise, levels, steps, quantised and constant signals, odd values."""
+    """Draw readings of some assets: noise, steps, quantised, constant and odd values."""
     seed, n = draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, 4))
     rows = draw(st.integers(30, 60 if k > 9 else 110))
     rng = np.random.default_rng(seed)
@@ -110,7 +110,7 @@ def test_answers_are_always_answers(name: str, data: st.DataObject) -> None:
 @settings(max_examples=4)
 @given(data=st.data(), split=st.integers(0, 3))
 def test_company_does_not_matter(name: str, data: st.DataObject, split: int) -> None:
-    """An asset gets the same answers, bit by bit, whoever shares its frame and in what order."""
+    """An asset gets the same answers, bit by bit, whoever shares its frame."""
     config = CONFIGS[name]
     value = data.draw(histories(config.k))
     _, plain = run(config, value)
@@ -150,7 +150,7 @@ def test_a_restart_changes_nothing(name: str, data: st.DataObject, cut: int) -> 
 @settings(max_examples=3)
 @given(data=st.data())
 def test_a_repair_begins_anew(name: str, data: st.DataObject) -> None:
-    """After a rebaseline an asset is as if it had never been seen, and its neighbours are not."""
+    """A rebaselined asset is as if never seen, and its neighbours are as before."""
     config = CONFIGS[name]
     value = data.draw(histories(config.k))
     n = value.shape[1]
