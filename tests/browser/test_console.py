@@ -171,6 +171,8 @@ def test_by_keyboard_alone(seat):
     expect(row).to_be_focused()
     page.keyboard.press("Enter")
     button = page.locator("[data-act=confirm-finding]")
+    button.wait_for()
+    page.wait_for_selector("#link.on")  # the page's script runs
     button.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("textbox", name="What was found?")).to_be_focused()

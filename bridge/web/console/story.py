@@ -22,6 +22,8 @@ from bridge.cases.events import (
     SalesSideOpened,
     SeverityChanged,
     TaskChanged,
+    TroubleBegan,
+    TroubleEnded,
     WaiverRenewed,
 )
 from bridge.flow.ports import Sending, StoredEvent
@@ -186,6 +188,14 @@ def _waived(event: WaiverRenewed, _catalog: Catalog, say: Say) -> str:
     return say.t("The waiver holds until {when}.", when=say.day(event.waiver.until))
 
 
+def _trouble(event: TroubleBegan, _catalog: Catalog, say: Say) -> str:
+    return say.t("Trouble in the service: {detail}", detail=event.detail)
+
+
+def _over(event: TroubleEnded, _catalog: Catalog, say: Say) -> str:
+    return say.t("The trouble is over: {detail}", detail=event.detail)
+
+
 def _plain(text: str) -> Callable[[Any, Catalog, Say], str]:
     return lambda _event, _catalog, say: say.t(text)
 
@@ -205,6 +215,8 @@ _WORDS: dict[type[EventBase], Callable[[Any, Catalog, Say], str]] = {
     SalesSideOpened: _task,
     SeverityChanged: _severity,
     TaskChanged: _task,
+    TroubleBegan: _trouble,
+    TroubleEnded: _over,
     WaiverRenewed: _waived,
 }
 """What to say of each kind of event; one that is not here stands by its name."""
