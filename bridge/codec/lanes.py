@@ -4,19 +4,26 @@ A lane (`bridge.codec.telemetry`) takes what it expects and raises at anything e
 written nothing: the careful way then reads the whole payload and says what is wrong with it.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
-if TYPE_CHECKING:
-    from bridge.codec.routes import Route
-
+Pick = Callable[[dict[str, object]], Iterable[object]]
+"""Takes the values of the signals out of a row."""
+Known = dict[tuple[str, ...], tuple[int, Pick | None]]
+"""By the keys of a row: number of the plan, and how to pick (None: all of them)."""
 Spread = tuple[list[object], list[object], list[int]]
 """Values of all rows one after another, and time and plan of each row."""
-Lane = Callable[["Route", Any, int, int], Spread]
-"""Route, what stands where the rows are, receive_ns, rows_max."""
+Lane = Callable[[Any, Known, str | None, int, int], Spread]
+"""What stands where the rows are, known keys, time_key, receive_ns, rows_max."""
 
 
-def read_rows(route: "Route", rows: Any, receive_ns: int, rows_max: int) -> Spread:  # noqa: ANN401
+def read_rows(
+    rows: Any,  # noqa: ANN401 - nobody has looked at it yet
+    known: Known,
+    time_key: str | None,
+    receive_ns: int,
+    rows_max: int,
+) -> Spread:
     """Read a list of objects whose keys are known.
 
     Raises
@@ -25,23 +32,27 @@ def read_rows(route: "Route", rows: Any, receive_ns: int, rows_max: int) -> Spre
         Whatever is not as expected.
     """
     _expect(type(rows) is list and 0 < len(rows) <= rows_max)
-    lane, time_key = route.lane, route.time_key
     values: list[object] = []
     times: list[object] = []
     plans: list[int] = []
     for row in rows:
-        plan, pick = lane[tuple(row)]
+        plan, pick = known[tuple(row)]
         values += row.values() if pick is None else pick(row)
         times.append(receive_ns if time_key is None else row[time_key])
         plans.append(plan)
     return values, times, plans
 
 
-def read_columns(route: "Route", table: Any, _receive_ns: int, rows_max: int) -> Spread:  # noqa: ANN401
+def read_columns(
+    table: Any,  # noqa: ANN401 - nobody has looked at it yet
+    known: Known,
+    time_key: str | None,
+    _receive_ns: int,
+    rows_max: int,
+) -> Spread:
     """Read an object of equally long lists, one of them the times; raises as `read_rows`."""
-    assert route.time_key is not None, "a mapping of columns has a time_key"
-    plan, pick = route.lane[tuple(table)]
-    times = table[route.time_key]
+    plan, pick = known[tuple(table)]
+    times = table[time_key]
     _expect(type(times) is list and 0 < len(times) <= rows_max)
     columns = table.values() if pick is None else pick(table)
     values: list[object] = []

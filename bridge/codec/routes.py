@@ -1,13 +1,13 @@
 """What a topic means, worked out once per topic."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Protocol, cast
 
 import msgspec
 
-from bridge.codec.lanes import Lane, read_columns, read_rows
+from bridge.codec.lanes import Known, Lane, Pick, read_columns, read_rows
 from bridge.codec.payloads import Fault, Mapping, Shape, name_fault
 from bridge.codec.topics import Place
 
@@ -15,8 +15,6 @@ LANES_MAX = 1_000
 """Sets of keys remembered of one topic; beyond it they are learned again."""
 
 _MANY: dict[Shape, Lane] = {"rows": read_rows, "columns": read_columns}
-
-Pick = Callable[[dict[str, object]], Iterable[object]]
 
 
 class Typed(Protocol):
@@ -65,7 +63,7 @@ class Route:
     decode: Callable[[bytes], Typed] | None
     many: Lane | None
     apart: frozenset[str]
-    lane: dict[tuple[str, ...], tuple[int, Pick | None]] = field(default_factory=dict)
+    lane: Known = field(default_factory=dict)
 
     def signal_name(self, key: str) -> str:
         """Return the signal that a key stands for, under the topic's signal if it names one."""

@@ -154,7 +154,11 @@ class TelemetryDecoder:
                     columns.untyped = True
                     signals = document if route.key is None else document[route.key]
                     if route.many is not None:
-                        columns.add(route.many(route, signals, receive_ns, rows_max))
+                        columns.add(
+                            route.many(
+                                signals, route.lane, route.time_key, receive_ns, rows_max
+                            )
+                        )
                         continue
                     time = receive_ns if route.time_key is None else document[route.time_key]
                 plan, pick = route.lane[tuple(signals)]
