@@ -6,13 +6,21 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from bridge.app import settings as settings_file
-from bridge.app.opening import ask_broker, ask_smtp, ask_webhook, open_records, open_series
+from bridge.app.opening import (
+    ask_broker,
+    ask_smtp,
+    ask_webhook,
+    mappings,
+    open_records,
+    open_series,
+)
 from bridge.app.settings import Settings
 from bridge.codec import catalog as catalog_file
 from bridge.model.catalog import Catalog
-from bridge.model.errors import BridgeError, CatalogError
+from bridge.model.errors import BridgeError, CatalogError, ConflictError, InputError
 
 ASK_TIMEOUT_S = 15.0
 
@@ -29,9 +37,10 @@ def run_check(
     if config is not None or connect or path is None:
         try:
             settings = settings_file.load(config, overrides)
+            mappings(settings)
             console.print(f"[green]ok[/green]    settings {config or '(defaults)'}")
-        except CatalogError as error:
-            code = _tell(console, error)
+        except InputError as error:
+            settings, code = None, _tell(console, error)
     if path is not None:
         try:
             _summary(console, path, catalog_file.read(path))
@@ -65,9 +74,9 @@ def _summary(console: Console, path: Path, catalog: Catalog) -> None:
             )
 
 
-def _tell(console: Console, error: CatalogError) -> int:
-    for problem in error.problems:
-        console.print(f"[red]wrong[/red] {problem}", markup=True, soft_wrap=True)
+def _tell(console: Console, error: InputError) -> int:
+    for problem in error.problems if isinstance(error, CatalogError) else [error]:
+        console.print(f"[red]wrong[/red] {escape(str(problem))}", soft_wrap=True)
     return 2
 
 
@@ -96,9 +105,13 @@ async def _ask_all(console: Console, settings: Settings) -> int:
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
                 answer = await ask()
-            console.print(f"[green]ok[/green]    {name}: {answer}")
+            console.print(f"[green]ok[/green]    {name}: {escape(answer)}", soft_wrap=True)
+        except ConflictError as error:  # the embedded stores let in one process
+            console.print(
+                f"[yellow]busy[/yellow]  {name}: {escape(str(error))}", soft_wrap=True
+            )
         except (BridgeError, OSError, TimeoutError) as error:
             text = str(error) or f"no answer in {ASK_TIMEOUT_S:.0f} s"
-            console.print(f"[red]away[/red]  {name}: {text}", soft_wrap=True)
+            console.print(f"[red]away[/red]  {name}: {escape(text)}", soft_wrap=True)
             code = 1
     return code

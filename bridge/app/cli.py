@@ -2,10 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from bridge.app.backtest import backtest_command
+from bridge.app.learn import learn_command
 from bridge.model.errors import BridgeError, CatalogError, ConflictError, UnavailableError
 
 app = typer.Typer(
@@ -53,6 +55,10 @@ def main() -> None:
         _fail(str(error), 1)
     except BridgeError as error:
         _fail(str(error), 2)
+    except OSError as error:
+        if error.filename is None:
+            raise  # not of a file that somebody named, so it is ours: show where
+        _fail(f"{error.filename}: {error.strerror}", 1)
 
 
 def _fail(text: str, code: int) -> None:
@@ -95,10 +101,11 @@ def demo(
         typer.Option(min=1, max=20000, help="Simulated seconds per second, once it is live."),
     ] = 600,
     faults: Annotated[
-        str, typer.Option(help="`all`, or `none` for a fleet in which nothing ever goes wrong.")
+        Literal["all", "none"],
+        typer.Option(help="`none` for a fleet in which nothing ever goes wrong."),
     ] = "all",
     fresh: Annotated[bool, typer.Option(help="Forget what an earlier demo left.")] = False,  # noqa: FBT002
-    port: Annotated[int, typer.Option(help="Port of the console.")] = 8080,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the console.")] = 8080,
     folder: Annotated[
         Path | None,
         typer.Option(help="Where the demo keeps its data.", show_default="a cache folder"),
@@ -170,6 +177,10 @@ def discover(
     from bridge.app.commands import run_discover
 
     run_discover(broker, seconds, out, user, password)
+
+
+app.command("learn")(learn_command)
+app.command("backtest")(backtest_command)
 
 
 @catalog_app.command("import")
@@ -260,7 +271,12 @@ def token_revoke(
     config: ConfigOption = None,
     set_: SetOption = None,
 ) -> None:
-    """Make a token worthless at once."""
+    """Make a token worthless at once.
+
+    Example:
+
+      bridge token revoke import --config bridge.toml
+    """
     from bridge.app.commands import run_token_revoke
 
     run_token_revoke(name, config, set_ or [])
@@ -268,7 +284,12 @@ def token_revoke(
 
 @app.command()
 def version() -> None:
-    """Print the version."""
+    """Print the version.
+
+    Example:
+
+      bridge version
+    """
     from bridge import __version__
 
     typer.echo(__version__)

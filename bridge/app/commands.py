@@ -104,7 +104,7 @@ def run_user_add(
 ) -> None:
     """Set a person's password; who is in no catalog needs an operating role."""
     settings = settings_file.load(config, overrides)
-    password = password_file.read_text("utf-8").strip() if password_file else _ask()
+    password = _read(password_file) if password_file else _ask()
     if len(password) < PASSWORD_LENGTH_MIN:
         raise InputError(f"a password has at least {PASSWORD_LENGTH_MIN} characters")
 
@@ -145,6 +145,13 @@ def run_token_revoke(name: str, config: Path | None, overrides: list[str]) -> No
     sys.stdout.write(f"{name} revoked\n")
 
 
+def _read(password_file: Path) -> str:
+    try:
+        return password_file.read_text("utf-8").strip()
+    except OSError as error:
+        raise InputError(f"--password-file {password_file}: {error.strerror}") from error
+
+
 def _ask() -> str:
     if not sys.stdin.isatty():
         raise InputError("no terminal to ask for the password; give --password-file")
@@ -157,6 +164,8 @@ def _ask() -> str:
 def _client(url: str, token: str) -> httpx.Client:
     if not token:
         raise InputError("a token is needed: --token or BRIDGE_TOKEN (bridge token issue)")
+    if not url.startswith(("http://", "https://")):
+        raise InputError(f"--url {url}: http://host:port or https://host is allowed")
     return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
 

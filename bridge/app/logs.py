@@ -9,6 +9,7 @@ import structlog
 
 def set_up(form: Literal["text", "json"], level: str) -> None:
     """Configure structlog; warnings of other libraries come in the same form and stream."""
+    number = logging.getLevelName(level.upper())
     common: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -36,4 +37,4 @@ def set_up(form: Literal["text", "json"], level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)

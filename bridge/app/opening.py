@@ -52,7 +52,7 @@ def make_source(settings: Settings, clock: Clock) -> Source:
     from bridge.adapters.mqtt.mqtt5_source import Mqtt5Source
     from bridge.adapters.mqtt.paho_source import PahoSource
 
-    options = _mqtt_options(settings)
+    options = mqtt_options(settings)
     if settings.broker.protocol == "mqtt5":
         return Mqtt5Source(options, clock=clock)
     return PahoSource(options, clock=clock)
@@ -179,7 +179,8 @@ def _mapping(section: MappingSection, tenant: str) -> Mapping:
     )
 
 
-def _mqtt_options(settings: Settings) -> "MqttOptions":
+def mqtt_options(settings: Settings) -> "MqttOptions":
+    """Return how to reach the broker and what to take from it; raises InputError."""
     from bridge.adapters.mqtt.options import MqttOptions, TlsOptions
 
     broker = settings.broker
