@@ -1,6 +1,7 @@
 """What a chain is told about a group of assets, and the room for what it answers."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ HEALTHY_ROWS = (200, 4032)
 """Fewest and most rows of a commissioning period whose length nobody set."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChainConfig:
     """One group of assets that send the same signals.
 
@@ -49,12 +50,12 @@ class ChainConfig:
     clock: bool = True
     offset_s: float = 0.0
 
-    @property
+    @cached_property
     def k(self) -> int:
         """Number of signals."""
         return len(self.signals)
 
-    @property
+    @cached_property
     def commissioning_rows(self) -> int:
         """Rows from which the baseline is learned."""
         if self.healthy_rows is not None:
@@ -64,17 +65,17 @@ class ChainConfig:
         rows = COMMISSIONING_DAYS * DAY_S / self.every_s
         return int(min(max(rows, HEALTHY_ROWS[0]), HEALTHY_ROWS[1]))
 
-    @property
+    @cached_property
     def explaining(self) -> NDArray[np.int64]:
         """Columns of the settings."""
         return np.array([self.signals.index(name) for name in self.settings], np.int64)
 
-    @property
+    @cached_property
     def scored(self) -> Flags:
         """Which columns are scored: all but the settings, shape (k,)."""
         return np.array([name not in self.settings for name in self.signals], np.bool_)
 
-    @property
+    @cached_property
     def low_high(self) -> tuple[Wide, Wide]:
         """Physical limits per signal, infinite where unknown, two arrays of shape (k,)."""
         given = self.limits or (None,) * self.k

@@ -297,8 +297,10 @@ def _teach(
 
 def solved(config: ChainConfig, rows: NDArray[np.int64]) -> Flags:
     """Say whose response to the settings is solved at this row of commissioning."""
-    turns = [max(int(share * config.commissioning_rows), 1) for share in SOLVE_AT]
-    return np.isin(rows, turns) if config.settings else np.zeros(rows.shape, np.bool_)
+    due = np.zeros(rows.shape, np.bool_)
+    for share in SOLVE_AT if config.settings else ():
+        due |= rows == max(int(share * config.commissioning_rows), 1)
+    return due
 
 
 def solve(gram: Wide, cross: Wide) -> Wide:
