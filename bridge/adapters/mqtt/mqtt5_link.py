@@ -191,20 +191,21 @@ class Link(asyncio.BufferedProtocol):
         """Take all whole packets up to `end`; return where the rest begins."""
         view = self._buffer[:end]
         topics, payloads, ids = self.topics, self.payloads, self.packet_ids
+        read, publish = mqtt5.read, mqtt5.PublishPacket
         start = 0
         while start < end:
             try:
-                packet, size = mqtt5.read(view[start:])
+                packet, size = read(view[start:])
             except IndexError:  # not whole yet
                 break
             except ValueError as error:
                 self._break_off(f"a malformed packet: {error}")
                 return end
-            if type(packet) is mqtt5.PublishPacket:
+            if type(packet) is publish:
                 topic, packet_id = packet.topic, packet.packet_id
                 if packet_id is not None:
                     ids.append(packet_id | _QOS_2_MARK if view[start] & _QOS_2 else packet_id)
-                elif topic[0] == "$" and self._report(topic, packet.payload):
+                elif topic[:1] == "$" and self._report(topic, packet.payload):
                     start += size
                     continue
                 topics.append(topic)
