@@ -77,11 +77,7 @@ def run_catalog_import(path: Path, url: str, token: str, *, dry_run: bool) -> No
         if dry_run:
             sys.stdout.write("dry run: nothing was changed\n")
             return
-        answer = client.put(
-            "/api/v1/catalog",
-            content=catalog.model_dump_json(by_alias=True),
-            headers={"Content-Type": "application/json"},
-        )
+        answer = _call(client, "PUT", catalog.model_dump_json(by_alias=True))
         _checked(answer)
         sys.stdout.write(f"catalog version {answer.json()['version']}\n")
 
@@ -169,14 +165,23 @@ def _client(url: str, token: str) -> httpx.Client:
     return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
 
-def _get_catalog(client: httpx.Client) -> Catalog | None:
+def _call(client: httpx.Client, method: str, content: str | None = None) -> httpx.Response:
     try:
-        answer = client.get("/api/v1/catalog")
+        return client.request(
+            method,
+            "/api/v1/catalog",
+            content=content,
+            headers={"Content-Type": "application/json"},
+        )
     except httpx.HTTPError as error:
         raise UnavailableError(
             "service",
             f"{client.base_url} does not answer ({error}); is `bridge serve` running?",
         ) from error
+
+
+def _get_catalog(client: httpx.Client) -> Catalog | None:
+    answer = _call(client, "GET")
     if answer.status_code == httpx.codes.NOT_FOUND:
         return None
     _checked(answer)
