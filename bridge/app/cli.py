@@ -156,7 +156,7 @@ def check(
 
 
 @app.command()
-def discover(
+def discover(  # noqa: PLR0913, PLR0917 - one parameter per option
     broker: Annotated[str, typer.Option(help="host or host:port of the broker.")],
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to listen.")] = 60,
     out: Annotated[Path, typer.Option(help="Folder for the files it writes.")] = Path(),
@@ -165,6 +165,12 @@ def discover(
         str | None,
         typer.Option(envvar="BRIDGE_BROKER__PASSWORD", help="Password at the broker."),
     ] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="Speak TLS (port 8883).")] = False,  # noqa: FBT002
+    tls_ca: Annotated[Path | None, typer.Option(help="The broker's authority.")] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="A client certificate, with --tls-key.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The certificate's key.")] = None,
 ) -> None:
     """Listen to a broker and write a starting configuration and catalog for you to finish.
 
@@ -173,10 +179,14 @@ def discover(
       bridge discover --broker mqtt.example:1883
 
       bridge discover --broker 127.0.0.1 --seconds 20 --out mine
+
+      bridge discover --broker mqtt.example --tls --tls-ca ca.pem --user me
     """
     from bridge.app.commands import run_discover
+    from bridge.app.discover import Door
 
-    run_discover(broker, seconds, out, user, password)
+    door = Door(user, password, tls or tls_ca is not None, tls_ca, tls_certificate, tls_key)
+    run_discover(broker, seconds, out, door)
 
 
 app.command("learn")(learn_command)

@@ -6,6 +6,7 @@ import json
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from rich.console import Console
@@ -19,12 +20,13 @@ from bridge.model.catalog import Catalog
 from bridge.model.errors import BridgeError, InputError, UnavailableError
 from bridge.model.instants import as_datetime
 
+if TYPE_CHECKING:
+    from bridge.app.discover import Door
+
 PASSWORD_LENGTH_MIN = 10
 
 
-def run_discover(
-    broker: str, seconds: float, out: Path, user: str | None, password: str | None
-) -> None:
+def run_discover(broker: str, seconds: float, out: Path, door: "Door") -> None:
     """Listen, then write `bridge.toml` and `catalog.yaml`, over no existing file."""
     from bridge.app.discover import discover
 
@@ -45,10 +47,9 @@ def run_discover(
         found = asyncio.run(
             discover(
                 host,
-                int(port or 1883),
+                int(port or (8883 if door.tls else 1883)),
                 seconds,
-                user=user,
-                password=password,
+                door=door,
                 progress=progress,
             )
         )

@@ -1,12 +1,15 @@
 """`bridge discover`: listen to a broker, write a beginning of the settings and the catalog."""
 
 import asyncio
+import ssl
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiomqtt
 
+from bridge.adapters.mqtt.options import TlsOptions
 from bridge.codec import draft, infer
 from bridge.flow.clock import Clock, SystemClock
 from bridge.model.errors import UnavailableError
@@ -40,13 +43,44 @@ class Discovery:
     heard: draft.Heard
 
 
-async def discover(  # noqa: PLR0913 - where, as whom, how long
+@dataclass(frozen=True, slots=True)
+class Door:
+    """How to get into the broker.
+
+    Parameters
+    ----------
+    user, password : str or None
+        Sign-in there.
+    tls : bool
+        Speak TLS.
+    tls_ca, tls_certificate, tls_key : Path or None
+        The broker's authority, and a client certificate with its key.
+    """
+
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: bool = False
+    tls_ca: Path | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+
+    def settings(self) -> dict[str, str | bool]:
+        """Return the options of ``[broker]`` that stand for this, without the password."""
+        found: dict[str, str | bool] = {"user": self.user} if self.user else {}
+        if self.tls:
+            found["tls"] = True
+            for key in ("tls_ca", "tls_certificate", "tls_key"):
+                if (file := getattr(self, key)) is not None:
+                    found[key] = str(file)
+        return found
+
+
+async def discover(  # noqa: PLR0913 - where, how long, as whom
     host: str,
     port: int,
     seconds: float,
     *,
-    user: str | None = None,
-    password: str | None = None,
+    door: Door = Door(),
     tenant: str = "default",
     progress: Progress | None = None,
     clock: Clock | None = None,
@@ -64,21 +98,32 @@ async def discover(  # noqa: PLR0913 - where, as whom, how long
         async with aiomqtt.Client(
             host,
             port,
-            username=user,
-            password=password,
+            username=door.user,
+            password=door.password,
+            tls_context=_context(door),
             identifier=f"discover-{uuid.uuid4().hex[:8]}",
         ) as client:
             granted = await client.subscribe("#")
             if any(getattr(code, "is_failure", False) for code in granted):
                 raise UnavailableError(
-                    "broker", f"{host}:{port} lets {user or 'nobody'} not read #"
+                    "broker", f"{host}:{port} lets {door.user or 'nobody'} not read #"
                 )
             await _listen(client, ear, seconds, progress)
     except aiomqtt.MqttError as error:
         raise UnavailableError("broker", f"{host}:{port}: {error}") from error
     return await asyncio.to_thread(
-        _conclude, ear, seconds, (host, port, user, tenant), clock.now_ns()
+        _conclude,
+        ear,
+        seconds,
+        ({"host": host, "port": port, **door.settings()}, tenant),
+        clock.now_ns(),
     )
+
+
+def _context(door: Door) -> ssl.SSLContext | None:
+    if not door.tls:
+        return None
+    return TlsOptions(door.tls_ca, door.tls_certificate, door.tls_key).context()
 
 
 @dataclass(slots=True)
@@ -124,13 +169,13 @@ async def _listen(
 
 
 def _conclude(
-    ear: _Ear, seconds: float, where: tuple[str, int, str | None, str], now_ns: int
+    ear: _Ear, seconds: float, where: tuple[draft.Options, str], now_ns: int
 ) -> Discovery:
-    host, port, user, tenant = where
+    broker, tenant = where
     found, strange = infer.mappings(zip(ear.topics, ear.payloads, strict=True), now_ns)
     heard = draft.hear(found, Messages(ear.topics, ear.payloads, now_ns), strange, seconds)
     return Discovery(
-        draft.settings_toml(heard, host, port, user),
+        draft.settings_toml(heard, broker),
         draft.catalog_yaml(heard, tenant),
         draft.summary(heard),
         heard,

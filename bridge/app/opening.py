@@ -41,6 +41,7 @@ def limits(settings: Settings) -> Limits:
     return Limits(
         payload_bytes_max=intake.payload_bytes_max,
         rows_max=intake.rows_max,
+        tenants_max=intake.tenants_max,
         assets_max=intake.assets_max,
         signals_max=intake.signals_max,
         asset_signals_max=intake.signals_per_asset_max,
@@ -202,6 +203,7 @@ def mqtt_options(settings: Settings) -> "MqttOptions":
         keep_alive_s=broker.keep_alive_s,
         session_expiry_s=broker.session_expiry_s,
         unacknowledged_max=broker.unacknowledged_max,
+        unacknowledged_bytes_max=broker.unacknowledged_bytes_max,
         coalesce_ms=broker.coalesce_ms,
         connect_timeout_s=broker.connect_timeout_s,
         subscriptions_file=settings.service.data_folder / "subscriptions.json",

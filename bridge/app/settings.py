@@ -8,7 +8,7 @@ test holds it complete.
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
@@ -31,6 +31,17 @@ class Section(BaseModel):
     """Base of all sections: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    def secret(self) -> str | None:
+        """The section's secret in clear text; None where it has none."""
+        return None
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        """Read the secret once: a missing file shows before the first socket opens."""
+        _ = self.secret
+        return self
 
 
 def _secret(value: SecretStr | None, file: Path | None, key: str) -> SecretStr | None:
@@ -73,14 +84,25 @@ class BrokerSection(Section):
     keep_alive_s: Annotated[int, Field(ge=1, le=65535)] = 30
     session_expiry_s: Annotated[int, Field(ge=1)] = 7 * 86_400
     unacknowledged_max: Annotated[int, Field(ge=1, le=32_000)] = 20_000
+    unacknowledged_bytes_max: Annotated[int, Field(ge=32 << 20)] = 64 << 20
     coalesce_ms: Annotated[float, Field(ge=0)] = 2.0
     connect_timeout_s: Positive = 10.0
 
     @property
+    @override
     def secret(self) -> str | None:
         """The password in clear text, from the file or the value."""
         found = _secret(self.password, self.password_file, "password")
         return found.get_secret_value() if found else None
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> "BrokerSection":
+        files = (self.tls_ca, self.tls_certificate, self.tls_key)
+        if not self.tls and any(files):
+            raise ValueError("tls_ca, tls_certificate and tls_key need tls = true")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        return self
 
 
 class MappingSection(Section):
@@ -110,6 +132,7 @@ class IntakeSection(Section):
         ),
     )
     payload_bytes_max: Annotated[int, Field(ge=1)] = 1_048_576
+    tenants_max: Annotated[int, Field(ge=1)] = 1_000
     assets_max: Annotated[int, Field(ge=1)] = 200_000
     signals_max: Annotated[int, Field(ge=1)] = 2_000_000
     signals_per_asset_max: Annotated[int, Field(ge=1)] = 500
@@ -137,6 +160,7 @@ class SeriesSection(Section):
     downsample_s: Positive = 3600.0
 
     @property
+    @override
     def secret(self) -> str:
         """The token in clear text, from the file or the value."""
         found = _secret(self.token, self.token_file, "token")
@@ -150,6 +174,7 @@ class RecordsSection(Section):
     url_file: Path | None = None
 
     @property
+    @override
     def secret(self) -> str | None:
         """The URL with its password."""
         found = _secret(self.url, self.url_file, "url")
@@ -182,6 +207,7 @@ class SmtpSection(Section):
     security: Literal["none", "starttls", "tls"] = "starttls"
 
     @property
+    @override
     def secret(self) -> str | None:
         """The password in clear text, from the file or the value."""
         found = _secret(self.password, self.password_file, "password")
@@ -197,6 +223,7 @@ class WebhookSection(Section):
     secret_key_file: Path | None = None
 
     @property
+    @override
     def secret(self) -> str:
         """The signing key in clear text."""
         found = _secret(self.secret_key, self.secret_key_file, "secret_key")

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +27,9 @@ _UNITS = (
 )  # fmt: skip
 # How the catalog writes what the SenML registry writes so (RFC 8428, section 12.1).
 _SENML_UNITS = {"Cel": "degC", "%RH": "%", "%EL": "%", "/": ""}
+
+Options = Dict[str, str | int | bool]
+"""Options of one section of the settings."""
 
 
 @dataclass(slots=True)
@@ -101,21 +105,17 @@ def hear(
     return heard
 
 
-def settings_toml(heard: Heard, host: str, port: int, user: str | None) -> str:
-    """Return a bridge.toml with the broker and the guessed mappings."""
+def settings_toml(heard: Heard, broker: Options) -> str:
+    """Return a bridge.toml with the broker's options as given and the guessed mappings."""
     lines = [
         "# A beginning, made from what was heard on the broker. Look at every line that has a",
         "# comment; what is not here has its default.",
         "",
         "[broker]",
-        f"host = {json.dumps(host)}",
-        f"port = {port}",
+        *(f"{key} = {json.dumps(value)}" for key, value in broker.items()),
     ]
-    if user:
-        lines += [
-            f"user = {json.dumps(user)}",
-            '# password_file = "..."   # a file that only the service may read',
-        ]
+    if "user" in broker:
+        lines.append('# password_file = "..."   # a file that only the service may read')
     for mapping in heard.mappings:
         lines += ["", *_mapping_toml(mapping)]
     if not heard.mappings:

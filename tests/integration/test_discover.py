@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bridge.app.discover import Discovery, discover
+from bridge.app.discover import Discovery, Door, discover
 from bridge.codec import catalog
 from bridge.codec.payloads import Mapping
 from bridge.flow.clock import SystemClock
@@ -104,7 +104,7 @@ async def found(broker: Mosquitto, *makers: Callable[[], Messages]) -> Discovery
     async with asyncio.TaskGroup() as group:
         task = group.create_task(
             discover(
-                broker.host, broker.port, 2.0, user="bridge", password="bridge",
+                broker.host, broker.port, 2.0, door=Door("bridge", "bridge"),
                 progress=lambda elapsed_s, count: heard.append((elapsed_s, count)),
             )
         )  # fmt: skip
@@ -180,3 +180,13 @@ async def test_no_broker() -> None:
     """Where no broker answers, the address is named."""
     with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1"):
         await discover("127.0.0.1", 1, 0.1)
+
+
+async def test_over_tls(mosquitto: Mosquitto) -> None:
+    """A broker that speaks TLS is listened to, and the settings say how to reach it."""
+    door = Door("bridge", "bridge", tls=True, tls_ca=mosquitto.ca_file)
+    discovery = await discover(mosquitto.host, mosquitto.tls_port, 0.5, door=door)
+    broker = tomllib.loads(discovery.toml)["broker"]
+    assert broker["tls"] is True
+    assert broker["tls_ca"] == str(mosquitto.ca_file)
+    assert "password" not in broker

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from bridge.adapters.journal.lock import DataFolder
 from bridge.app.cli import app, main
+from tests.servers import free_port
 
 Run = Callable[..., tuple[int, str]]
 
@@ -152,7 +153,7 @@ def test_nobody_to_discover(run: Run) -> None:
 def test_a_conflict_is_one_line_and_1(run: Run, tmp_path: Path) -> None:
     """A second demo on a folder is refused with the number of the first."""
     with DataFolder.lock(tmp_path / "mine", "demo"):
-        code, told = run("demo", "--folder", "mine", "--port", "18099")
+        code, told = run("demo", "--folder", "mine", "--port", str(free_port()))
     assert code == 1
     assert_one_line(told, ["mine", "in use"])
 
