@@ -1,8 +1,9 @@
 """Baseline: what is healthy, per asset and operating state, as a robust location and spread.
 
-Commissioning learns it by clipped running means; a state first met later learns its own, and
-says nothing meanwhile. Afterwards the location follows by at most one spread in four
-commissioning periods: seasons pass, wear does not hide.
+Commissioning learns it by clipped running means. A state that was seldom visited leans on what
+all states together show (the response to the settings has explained most); one first met later
+says nothing until it has learned its own. Afterwards the location follows by at most one spread
+in four commissioning periods: seasons pass, wear does not hide.
 """
 
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class BaselineState:
         Rows learned in each state.
     loc, dev : NDArray[np.float64], shape (n, m, k)
         Location and mean absolute deviation of what settings and hour do not explain.
+    early : NDArray[np.bool_], shape (n, m)
+        Whether a state was met during commissioning.
     follow : NDArray[np.float64], shape (n, k)
         How far the location has followed since commissioning.
     usual : NDArray[np.float64], shape (n, k)
@@ -57,6 +60,7 @@ class BaselineState:
     visits: NDArray[np.int32]
     loc: Wide
     dev: Wide
+    early: NDArray[np.bool_]
     follow: Wide
     usual: Wide
     told: NDArray[np.int32]
@@ -66,12 +70,14 @@ class BaselineState:
 
 def init(config: ChainConfig, n: int) -> BaselineState:
     """Return the state of n assets before their first row."""
-    k, m = config.k, operating.STATES if config.settings else 1
+    # With settings the last row of the table is all states together.
+    k, m = config.k, operating.STATES + 1 if config.settings else 1
     return BaselineState(
         rows=np.zeros(n, np.int64),
         visits=np.zeros((n, m), np.int32),
         loc=np.zeros((n, m, k)),
         dev=np.zeros((n, m, k)),
+        early=np.zeros((n, m), np.bool_),
         follow=np.zeros((n, k)),
         usual=np.full((n, k), np.nan),
         told=np.zeros(n, np.int32),
@@ -89,34 +95,59 @@ def update(config: ChainConfig, state: BaselineState, frame: Frame, out: ChainOu
     which = np.maximum(out.state, 0)
     known = out.state >= 0
     _restart(config, state, row[operating.solved(config, rows)])
-    visits = state.visits[row, which]
     residual = out.adjusted
     value = residual + out.location
     there = np.isfinite(residual)
-    loc, dev = state.loc[row, which], state.dev[row, which]
+    loc, dev, told = _expected(config, state, (row, which), known)
     spread = np.maximum(ABS_TO_SD * dev, _floor(state, at, value, there))
     centre = loc + state.follow[at]
     off = np.where(there, residual - centre, 0.0)
-    # A state met in commissioning speaks early; one met later could alarm by its own noise.
-    enough = np.where(rows <= config.commissioning_rows, STATE_ROWS, LATE_ROWS)
-    told = known & (visits >= np.minimum(enough, config.commissioning_rows // 2))
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        z = np.clip(np.nan_to_num(off / spread), -Z_MAX, Z_MAX)
+    z = np.clip(np.nan_to_num(off / spread), -Z_MAX, Z_MAX)
     out.z[...] = np.where(told[:, None] & config.scored, z, 0.0)
-    _learn(config, state, (row, which), (off, spread, there, known), rows)
-    explained = out.location + loc if config.settings else out.location
-    _usual(config, state, at, explained, (known & ~out.resting, rows))
+    part = (np.where(there, residual - state.follow[at], 0.0), spread, there)
+    _learn(config, state, (row, which), part, (known, rows))
+    if config.settings:
+        every = np.full(row.size, operating.STATES)
+        _learn(config, state, (row, every), part, (known & ~out.resting, rows))
+    late = known & told & (rows > config.commissioning_rows)
+    state.follow[row[late]] += _pace(config) * np.clip(off, -spread, spread)[late]
+    _usual(config, state, at, (out.location, loc), (known & ~out.resting, rows))
     out.learning[...] = np.minimum(rows / config.commissioning_rows, 1.0)
     _adjust(config, state, at, (value, loc, told), out)
-    speaks = told[:, None] & config.scored
-    out.location[...] = np.where(speaks, out.location + centre, np.nan)
-    out.spread[...] = np.where(speaks, spread, np.nan)
+    out.location[...] = np.where(told[:, None] & config.scored, out.location + centre, np.nan)
+    out.spread[...] = np.where(np.isnan(out.location), np.nan, spread)
+
+
+def _expected(
+    config: ChainConfig,
+    state: BaselineState,
+    where: tuple[NDArray[np.int32], NDArray[np.int32]],
+    known: NDArray[np.bool_],
+) -> tuple[Wide, Wide, NDArray[np.bool_]]:
+    """Return location and deviation to expect in a state, and whether it may speak."""
+    row, _ = where
+    visits, loc, dev = state.visits[where], state.loc[where], state.dev[where]
+    if not config.settings:
+        return loc, dev, known & (visits >= STATE_ROWS)
+    own = (visits / (visits + STATE_ROWS))[:, None]
+    loc = loc * own + state.loc[row, operating.STATES] * (1.0 - own)
+    dev = dev * own + state.dev[row, operating.STATES] * (1.0 - own)
+    # A state met in commissioning speaks early; one met later could alarm by its own mistakes.
+    late = min(LATE_ROWS, config.commissioning_rows // 2)
+    ready = state.visits[row, operating.STATES] >= STATE_ROWS
+    return loc, dev, known & ready & (state.early[where] | (visits >= late))
+
+
+def _pace(config: ChainConfig) -> float:
+    """Return the share of a spread by which the location follows per row."""
+    return 1.0 / (FOLLOW_PERIODS * config.commissioning_rows)
 
 
 def _restart(config: ChainConfig, state: BaselineState, row: NDArray[np.int32]) -> None:
     """Forget what was learned against an older response to the settings."""
     if config.settings and row.size:
         state.visits[row] = 0
+        state.early[row] = np.False_
         state.told[row] = 0
 
 
@@ -137,37 +168,37 @@ def _learn(
     config: ChainConfig,
     state: BaselineState,
     where: tuple[NDArray[np.int32], NDArray[np.int32]],
-    seen: tuple[Wide, Wide, NDArray[np.bool_], NDArray[np.bool_]],
-    rows: NDArray[np.int64],
+    seen: tuple[Wide, Wide, NDArray[np.bool_]],
+    when: tuple[NDArray[np.bool_], NDArray[np.int64]],
 ) -> None:
-    """Teach location and spread of the state; after commissioning only new states learn."""
-    off, spread, there, known = seen
-    row, _ = where
+    """Teach location and spread of a state; after commissioning only new states learn."""
+    residual, spread, there = seen
+    known, rows = when
     visits = state.visits[where]
     whole = config.commissioning_rows
     young = rows <= whole
+    state.early[where] |= known & young
     fresh = known & (young | (visits < min(4 * LATE_ROWS, whole // 2)))
     early = (visits < STATE_ROWS)[:, None]
+    loc, dev = state.loc[where], state.dev[where]
+    off = np.where(there, residual - loc, 0.0)
     clipped = np.where(early, off, np.clip(off, -CLIP * spread, CLIP * spread))
     gain = np.where(fresh, 1.0 / (visits + 1.0), 0.0)[:, None]
-    dev, size = state.dev[where], np.abs(clipped)
     # The first deviations are measured from a location that has hardly been learned.
-    state.dev[where] = np.where(there, dev + gain * (size - dev), dev)
-    state.loc[where] = np.where(there, state.loc[where] + gain * clipped, state.loc[where])
+    state.dev[where] = np.where(there, dev + gain * (np.abs(clipped) - dev), dev)
+    state.loc[where] = loc + gain * clipped
     state.visits[where] = visits + fresh
-    late = known & ~young & ~fresh
-    pace = np.where(late, 1.0 / (FOLLOW_PERIODS * whole), 0.0)[:, None]
-    state.follow[row] += pace * np.clip(np.where(there, off, 0.0), -spread, spread)
 
 
 def _usual(
     config: ChainConfig,
     state: BaselineState,
     at: Rows,
-    explained: Wide,
+    parts: tuple[Wide, Wide],
     turn: tuple[NDArray[np.bool_], NDArray[np.int64]],
 ) -> None:
     """Follow, during commissioning, what the settings usually explain."""
+    explained = parts[0] + parts[1] if config.settings else parts[0]
     if not config.settings:
         # The first known reading: nothing but the hour is explained without settings.
         usual = state.usual[at]

@@ -217,12 +217,14 @@ def _follow(
     state.up[slot], state.down[slot] = up, down
     young = there & (learning | (blocks < BLOCKS_MIN))
     gain = 1.0 / (np.minimum(blocks, BLOCKS_MAX) + 1.0)
-    # Afterwards the wander goes on learning, but no single block teaches more than its clip.
+    # Afterwards the wander goes on learning, but no single block teaches more than its clip;
+    # what raised the alarm teaches nothing: a fault must not become the normal wander.
+    calm = there & (np.maximum(up, down) < h)
     taught = np.where(young, off, np.clip(off, -3.0 * sd, 3.0 * sd))
     state.mean[slot] = np.where(young, mean + gain * off, mean)
-    state.var[slot] = np.where(there, var + gain * (taught * taught - var), var)
+    state.var[slot] = np.where(calm, var + gain * (taught * taught - var), var)
     pair = state.lagged[slot]
-    state.lagged[slot] = np.where(there, pair + gain * (taught * state.last[slot] - pair), pair)
+    state.lagged[slot] = np.where(calm, pair + gain * (taught * state.last[slot] - pair), pair)
     state.last[slot] = np.where(there, taught, state.last[slot])
     state.blocks[slot] = blocks + there
     return np.where(up >= down, up, -down) / h

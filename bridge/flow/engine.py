@@ -41,6 +41,8 @@ class EngineOptions:
     ----------
     lateness_s : float or None
         Known reordering of all sources; None learns it.
+    since_ns : int
+        When the watch began, on the bridge's clock: nobody is missed by what was before.
     future_s : float
         A sample so far ahead of its receive time has a wrong clock and is not watched.
     derived_every_s : float
@@ -50,6 +52,7 @@ class EngineOptions:
     """
 
     lateness_s: float | None = None
+    since_ns: int = 0
     future_s: float = 300.0
     derived_every_s: float = 3_600.0
     telling: TellingOptions = field(default_factory=TellingOptions)
@@ -135,7 +138,7 @@ class Engine:
         """Return what is watched for a tenant."""
         if name not in self.tenants:
             teller = Teller(name, self.options.telling)
-            presence = Presence(name, self.options.presence)
+            presence = Presence(name, self.options.presence, since_ns=self.options.since_ns)
             self.tenants[name] = Tenant(teller, presence)
         return self.tenants[name]
 
@@ -227,7 +230,7 @@ class Engine:
 
         group.take(tall, receive_ns, surplus, tell)
         for slot in np.unique(tall.asset):
-            tenant.presence.note(group.assets[slot], receive_ns, receive_ns)
+            tenant.presence.note(group.assets[slot], receive_ns)
         self.counts.late += surplus.late
         self.counts.repeat += surplus.repeat
 

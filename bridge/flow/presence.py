@@ -40,19 +40,22 @@ class Presence:
 
     Attributes
     ----------
-    seen : dict of asset to ns
-        When something last came (or the watch began).
+    heard : dict of asset to ns
+        When something last came.
     away : dict of asset to ns
         Who was told to be away, and since when it was silent.
     gateways : dict of gateway to ns
         Gateways that were told to be away.
+    since_ns : int
+        When the watch itself came: nobody is missed by what happened before.
     """
 
     tenant: str
     options: PresenceOptions
-    seen: dict[str, int] = field(default_factory=dict)
+    heard: dict[str, int] = field(default_factory=dict)
     away: dict[str, int] = field(default_factory=dict)
     gateways: dict[str, int] = field(default_factory=dict)
+    since_ns: int = 0
     _gateway: dict[str, str] = field(default_factory=dict)
     _members: dict[str, list[str]] = field(default_factory=dict)
 
@@ -65,40 +68,41 @@ class Presence:
         for asset, gateway in self._gateway.items():
             self._members.setdefault(gateway, []).append(asset)
 
-    def note(self, asset: str, receive_ns: int, now_ns: int) -> None:
-        """Note when something last came from an asset; grace counts from `now_ns` at first."""
-        if asset not in self.seen:
-            self.seen[asset] = max(receive_ns, now_ns)
-        self.seen[asset] = max(self.seen[asset], receive_ns)
-
-    def grace(self, now_ns: int) -> None:
-        """Everybody who is not away counts as seen now: the watch itself was away."""
-        for asset in self.seen:
-            if asset not in self.away:
-                self.seen[asset] = max(self.seen[asset], now_ns)
+    def note(self, asset: str, receive_ns: int) -> None:
+        """Note when something last came from an asset."""
+        self.heard[asset] = max(self.heard.get(asset, receive_ns), receive_ns)
 
     def check(self, every_s: dict[str, float | None], now_ns: int) -> Iterator[Connectivity]:
         """Yield who went away, and who came back; `every_s` are the intervals by asset."""
-        limit = {asset: self._limit_ns(every_s.get(asset)) for asset in self.seen}
+        limit = {asset: self._limit_ns(every_s.get(asset)) for asset in self.heard}
         yield from self._returned(now_ns)
-        for asset, seen_ns in self.seen.items():
-            if asset in self.away or now_ns - seen_ns < limit[asset]:
+        for asset in self.heard:
+            silent_ns = now_ns - self._last(asset)
+            if asset in self.away or silent_ns < limit[asset]:
                 continue
             gateway = self._gateway.get(asset)
-            mates = [each for each in self._members.get(gateway or "", ()) if each in self.seen]
+            mates = [
+                each for each in self._members.get(gateway or "", ()) if each in self.heard
+            ]
             # Mates that are half missed already will be missed in a moment: one event for all.
-            silent = all(2 * (now_ns - self.seen[each]) >= limit[each] for each in mates)
+            silent = all(2 * (now_ns - self._last(each)) >= limit[each] for each in mates)
             if gateway is None or len(mates) < 2 or not silent:  # noqa: PLR2004 - two make a group
-                self.away[asset] = seen_ns
-                yield self._event("offline", asset, None, seen_ns, now_ns)
+                self.away[asset] = self.heard[asset]
+                yield self._event("offline", asset, None, self.heard[asset], now_ns)
                 continue
-            self.away.update({each: self.seen[each] for each in mates})
+            self.away.update({each: self.heard[each] for each in mates})
             if gateway not in self.gateways:
-                self.gateways[gateway] = seen_ns
-                yield self._event("offline", mates[0], gateway, seen_ns, now_ns)
+                # The last word of any of them: the same after a restart, unlike the grace.
+                last_ns = max(self.heard[each] for each in mates)
+                self.gateways[gateway] = last_ns
+                yield self._event("offline", mates[0], gateway, last_ns, now_ns)
+
+    def _last(self, asset: str) -> int:
+        """Return from when on an asset's silence counts."""
+        return max(self.heard[asset], self.since_ns)
 
     def _returned(self, now_ns: int) -> Iterator[Connectivity]:
-        back = [asset for asset, since in self.away.items() if self.seen[asset] > since]
+        back = [asset for asset, since in self.away.items() if self.heard[asset] > since]
         for asset in back:
             since = self.away.pop(asset)
             gateway = self._gateway.get(asset, "")
@@ -134,12 +138,12 @@ class Presence:
     def dump(self) -> dict[str, Any]:
         """Return what a snapshot keeps."""
         return {
-            "seen": dict(self.seen),
+            "heard": dict(self.heard),
             "away": dict(self.away),
             "gateways": dict(self.gateways),
         }
 
     def load(self, kept: dict[str, Any]) -> None:
         """Take what a snapshot kept."""
-        self.seen, self.away = dict(kept["seen"]), dict(kept["away"])
+        self.heard, self.away = dict(kept["heard"]), dict(kept["away"])
         self.gateways = dict(kept["gateways"])

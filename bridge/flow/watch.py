@@ -98,7 +98,8 @@ class _Run:
     put_s: float = 0.0
     status_s: float = 0.0
     snapshot_s: float = 0.0
-    received_ns: int = 0
+    kept: int = -1
+    """Offset of the last snapshot; -1 where something was said since."""
 
 
 class Watch:
@@ -223,6 +224,8 @@ class Watch:
             await self._put_one(
                 tenant, (said.get(tenant, []), states.get(tenant, [])), (now, offset)
             )
+        if said:
+            run.kept = -1
         if tenants:
             run.committed, run.put_s = max(run.position, run.committed), now_s
 
@@ -293,10 +296,11 @@ class Watch:
         due = now_s - run.snapshot_s >= self._options.snapshot_every_s
         if not due or self._copied.is_set() or run.position != run.committed:
             return
-        if run.position == max(self._snapshots.offsets(), default=-1):
+        if run.position == run.kept:
             return
         run.snapshot_s = now_s
         self._copy = await asyncio.to_thread(dump, run.engine, run.position)
+        run.kept = run.position
         self._copied.set()
 
     async def _write_snapshots(self) -> None:
@@ -331,7 +335,6 @@ class Watch:
             except (ValueError, KeyError, TypeError) as error:
                 log.warning("snapshot refused", offset=offset, error=str(error))
                 continue
-            self._grace(run)
             log.info("snapshot loaded", offset=offset, behind=committed - offset)
             return run
         return await self._begin(committed)
@@ -347,7 +350,6 @@ class Watch:
         log.warning("state learned again", committed=committed, first=usage.first_offset)
         if usage.first_offset > 1:
             await self._learn(run)
-        self._grace(run)
         return run
 
     async def _learn(self, run: _Run) -> None:
@@ -366,12 +368,8 @@ class Watch:
                 run.engine.tenant(tenant).teller.take()
 
     def _engine(self) -> Engine:
-        return Engine(EngineOptions(lateness_s=self._options.lateness_s))
-
-    def _grace(self, run: _Run) -> None:
-        """Miss nobody before their time: the watch itself was away."""
-        for tenant in run.engine.tenants.values():
-            tenant.presence.grace(self._clock.now_ns())
+        now_ns = self._clock.now_ns()
+        return Engine(EngineOptions(self._options.lateness_s, since_ns=now_ns))
 
 
 def _statuses(run: _Run) -> list[AssetStatus]:
