@@ -102,6 +102,10 @@ class Derived:
     health: float
 
 
+class HaltedError(Exception):
+    """The engine was halted in the middle of its work; what it holds is half done."""
+
+
 class Engine:
     """All that is watched.
 
@@ -123,6 +127,7 @@ class Engine:
         self.tenants: dict[str, Tenant] = {}
         self.counts = Counts()
         self.derived: list[Derived] = []
+        self._halted = False
         self._groups: list[Group] = []
         self._where = np.empty((0, 3), np.int32)
 
@@ -141,6 +146,10 @@ class Engine:
             presence = Presence(name, self.options.presence, since_ns=self.options.since_ns)
             self.tenants[name] = Tenant(teller, presence)
         return self.tenants[name]
+
+    def halt(self) -> None:
+        """Let work in another thread end at its next frame by HaltedError; for good."""
+        self._halted = True
 
     def feed(
         self, records: Sequence[Record], catalogs: dict[tuple[str, int], Catalog]
@@ -225,6 +234,8 @@ class Engine:
         every_ns = int(self.options.derived_every_s * NS_PER_S)
 
         def tell(row: Row) -> None:
+            if self._halted:
+                raise HaltedError
             tenant.teller.look(group, row)
             self._derive(name, group, row, every_ns)
 

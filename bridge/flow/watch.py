@@ -17,11 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import structlog
 
 from bridge.cases.inputs import Detected
 from bridge.flow.clock import Clock
+from bridge.flow.derived import columns, renamed
 from bridge.flow.engine import Counts, Derived, Engine, EngineOptions
 from bridge.flow.keeping import Arrays, dump, load
 from bridge.flow.metrics import Metrics
@@ -33,8 +33,6 @@ from bridge.model.control import CONTROL, CatalogControl
 from bridge.model.detections import AssetStatus, Detection
 from bridge.model.errors import UnavailableError
 from bridge.model.instants import NS_PER_S, as_datetime
-from bridge.model.samples import Samples
-from bridge.model.slots import SignalSlot
 
 READER = "watch"
 QUEUE = "derived series"
@@ -56,8 +54,8 @@ class WatchOptions:
         The offset is put at least so often, also where nothing is to be said.
     lateness_s : float or None
         Known reordering of all sources; None learns it per asset.
-    read_records : int
-        Records per read of the journal.
+    read_records, round_s : int, float
+        Most records per read of the journal; fewer where a round takes longer than this.
     idle_s : float
         Longest wait for a record before the watch looks who is away.
     relearn_days : float
@@ -72,6 +70,7 @@ class WatchOptions:
     offset_every_s: float = 1.0
     lateness_s: float | None = None
     read_records: int = 64
+    round_s: float = 0.5
     idle_s: float = 0.5
     relearn_days: float = 30.0
     derived_max: int = 20_000
@@ -98,6 +97,7 @@ class _Run:
     put_s: float = 0.0
     status_s: float = 0.0
     snapshot_s: float = 0.0
+    reach: int = 1
     kept: int = -1
     """Offset of the last snapshot; -1 where something was said since."""
 
@@ -152,17 +152,25 @@ class Watch:
         self.status.state = "starting"
         run = await self._restore()
         self.status.state, self.status.detail = "running", ""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._write_snapshots(), name="watch snapshots")
-            group.create_task(self._write_derived(), name="watch derived series")
-            while True:
-                await self._turn(run)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._write_snapshots(), name="watch snapshots")
+                group.create_task(self._write_derived(), name="watch derived series")
+                while True:
+                    await self._turn(run)
+        finally:
+            run.engine.halt()  # or its thread would go on to the end of what it was given
 
     async def _turn(self, run: _Run) -> None:
         """One round: read, watch, put; look who is away when there is nothing to read."""
-        records = await self._journal.read(run.position, limit=self._options.read_records)
+        records = await self._journal.read(run.position, limit=run.reach)
         if records:
+            began_s = time.monotonic()
             said = await self._feed(run, records)
+            # Short rounds: what was said is told soon, and a restart repeats little.
+            calm = time.monotonic() - began_s < self._options.round_s
+            most = self._options.read_records
+            run.reach = min(2 * run.reach, most) if calm else max(run.reach // 2, 1)
         else:
             said = await asyncio.to_thread(run.engine.check, self._clock.now_ns())
         await self._put(run, said)
@@ -282,7 +290,7 @@ class Watch:
             self._news.clear()
             points = list(self._derived)
             self._derived.clear()
-            slots, samples = _columns(points, self._clock.now_ns())
+            slots, samples = columns(points, self._clock.now_ns())
             try:
                 await self._series.write(samples, slots, offset=None)
             except UnavailableError as error:
@@ -349,7 +357,11 @@ class Watch:
         usage = await self._journal.usage()
         log.warning("state learned again", committed=committed, first=usage.first_offset)
         if usage.first_offset > 1:
-            await self._learn(run)
+            try:
+                await self._learn(run)
+            except BaseException:
+                run.engine.halt()
+                raise
         return run
 
     async def _learn(self, run: _Run) -> None:
@@ -363,7 +375,7 @@ class Watch:
             async for slots, samples in self._series.scan(
                 tenant, start_ns=start_ns, end_ns=now_ns
             ):
-                known = _renamed(run.engine, slots, samples)
+                known = renamed(run.engine, slots, samples)
                 await asyncio.to_thread(run.engine.take, tenant, known)
                 run.engine.tenant(tenant).teller.take()
 
@@ -374,38 +386,3 @@ class Watch:
 
 def _statuses(run: _Run) -> list[AssetStatus]:
     return list(statuses(run.engine, run.marks))
-
-
-def _columns(points: Sequence[Derived], now_ns: int) -> tuple[list[SignalSlot], Samples]:
-    """Return points of the derived series as samples and the names of their slots."""
-    names: dict[tuple[str, str], int] = {}
-    slots: list[SignalSlot] = []
-    signal, t_ns, value = [], [], []
-    for each in points:
-        base = names.setdefault((each.tenant, each.asset), 2 * len(names))
-        if base == len(slots):
-            slots += [
-                SignalSlot(base + at, base // 2, each.tenant, each.asset, name)
-                for at, name in enumerate(("~score", "~health"))
-            ]
-        for at, reading in enumerate((each.score, each.health)):
-            if np.isfinite(reading):
-                signal.append(base + at)
-                t_ns.append(each.t_ns)
-                value.append(reading)
-    columns = (
-        np.array(signal, np.int32),
-        np.array(t_ns, np.int64),
-        np.array(value, np.float64),
-    )
-    return slots, Samples(*columns, now_ns)
-
-
-def _renamed(engine: Engine, slots: Sequence[SignalSlot], samples: Samples) -> Samples:
-    """Return stored samples under the journal's slots; derived series are left out."""
-    own = [engine.slots.find(each.tenant, each.asset, each.signal) for each in slots]
-    known = np.array([-1 if each is None else each for each in own], np.int32)
-    signal = known[samples.signal]
-    keep = signal >= 0
-    receive_ns = int(samples.t_ns.max(initial=0))
-    return Samples(signal[keep], samples.t_ns[keep], samples.value[keep], receive_ns)

@@ -131,13 +131,14 @@ port = {self.port}
     def handled(self) -> bool:
         """Whether detection has read the whole journal, and desk and outbox are done."""
         with closing(sqlite3.connect(self.folder / "data" / "journal.db")) as journal:
-            [last] = journal.execute("SELECT seq FROM sqlite_sequence WHERE name = 'records'")
+            query = "SELECT seq FROM sqlite_sequence WHERE name = 'records'"
+            last = journal.execute(query).fetchall()
         waiting = self.records(
             "SELECT count(*) FROM desk_input WHERE status IS NULL "
             "UNION ALL SELECT count(*) FROM outbox WHERE state = 'waiting'"
         )
-        [read] = self.records("SELECT position FROM reader_offset WHERE reader = 'watch'")
-        return read >= last and waiting == [(0,), (0,)]
+        read = self.records("SELECT position FROM reader_offset WHERE reader = 'watch'")
+        return read == last and waiting == [(0,), (0,)]
 
     def records(self, query: str) -> list[tuple]:
         """Ask the SQLite records."""

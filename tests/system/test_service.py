@@ -191,6 +191,22 @@ def test_a_broker_that_restarts(mosquitto_own: Mosquitto, tmp_path: Path) -> Non
     assert plant.stored()["m-1", "b"] == list(range(200))
 
 
+def test_a_stop_in_a_backlog(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    """With far more to detect than there is time, it still stops cleanly, and goes on later."""
+    plant = Plant(tmp_path, mosquitto)
+    with plant.serving():
+        pass  # now the broker holds what comes while nobody is there
+    strangers = [f"m-{number}" for number in range(12)]
+    plant.send(range(1_500), strangers)
+    with plant.serving() as run:
+        run.wait(lambda: metric(run, "bridge_samples_total") == 36_000, 30, "all rows")
+        assert not plant.handled()
+        assert run.stop(15) < 5
+        assert run.process.returncode == 0, run.told()
+    with plant.serving() as run:
+        run.wait(plant.handled, 100, "what was left")
+
+
 def test_logs_as_json(mosquitto: Mosquitto, tmp_path: Path) -> None:
     """As JSON every line of a run is one object, and a quiet run says little."""
     plant = Plant(tmp_path, mosquitto)
