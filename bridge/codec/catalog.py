@@ -41,13 +41,19 @@ def from_trees(trees: list[Tree]) -> Catalog:
         catalog = Catalog.model_validate(merged)
     except ValidationError as error:
         raise CatalogError([_problem(each, places) for each in error.errors()]) from error
-    problems = [
-        Problem(_where(path, places), _dotted(path), found, allowed)
-        for path, found, allowed in broken_references(catalog)
-    ]
-    if problems:
-        raise CatalogError(problems)
+    _refuse_broken(catalog, places)
     return catalog
+
+
+def check(catalog: Catalog) -> None:
+    """Check a catalog that came another way than from a file, such as by REST.
+
+    Raises
+    ------
+    CatalogError
+        With every id used twice and every reference to nothing.
+    """
+    _refuse_broken(catalog, [])
 
 
 def to_tree(catalog: Catalog) -> dict[str, Any]:
@@ -83,6 +89,15 @@ def compare(old: Catalog, new: Catalog) -> Changes:
     if old.policy != new.policy:
         changed.append("policy")
     return Changes(tuple(added), tuple(changed), tuple(orphaned))
+
+
+def _refuse_broken(catalog: Catalog, places: list[tuple[KeyPath, KeyPath, Tree]]) -> None:
+    problems = [
+        Problem(_where(path, places), _dotted(path), found, allowed)
+        for path, found, allowed in broken_references(catalog)
+    ]
+    if problems:
+        raise CatalogError(problems)
 
 
 def _merge(trees: list[Tree]) -> tuple[dict[str, Any], list[tuple[KeyPath, KeyPath, Tree]]]:

@@ -1,13 +1,15 @@
 """The tenant's catalog: read whole or by kind, replaced as a whole in versions."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
 
 from bridge.cases.inputs import CatalogChanged
+from bridge.codec import catalog as catalog_file
+from bridge.codec.references import identity
 from bridge.model.catalog import Catalog
 from bridge.model.detections import derive_id
+from bridge.web.api.shapes import After, PageLimit, page_of
 from bridge.web.problems import ProblemError, not_found
 from bridge.web.readers import TenantCatalog
 from bridge.web.signin import Caller, Context, Operator
@@ -27,8 +29,6 @@ Kind = Literal[
     "service_history",
     "kpis",
 ]
-_KINDS: tuple[str, ...] = get_args(Kind)
-_IDENTITY = {"service_history": ("site", "metric"), "kpis": ("id", "department")}
 
 
 @router.get("/catalog")
@@ -43,17 +43,21 @@ async def get_catalog(context: Context, caller: Caller, response: Response) -> d
 
 
 @router.get("/catalog/{kind}")
-async def get_kind(kind: Kind, catalog: TenantCatalog) -> dict[str, Any]:
-    """Return all objects of one kind."""
-    items = [each.model_dump(mode="json", by_alias=True) for each in getattr(catalog, kind)]
-    return {"items": items, "next": None}
+async def get_kind(
+    kind: Kind, catalog: TenantCatalog, after: After = None, limit: PageLimit = 500
+) -> dict[str, Any]:
+    """List the objects of one kind by what identifies them."""
+    keyed = ((identity(kind, each), each) for each in getattr(catalog, kind))
+    found, more = page_of(keyed, after, limit)
+    items = [each.model_dump(mode="json", by_alias=True) for each in found]
+    return {"items": items, "next": more}
 
 
-@router.get("/catalog/{kind}/{name}")
+@router.get("/catalog/{kind}/{name:path}")
 async def get_object(kind: Kind, name: str, catalog: TenantCatalog) -> dict[str, Any]:
-    """Return one object of a kind by its id."""
+    """Return one object of a kind by what identifies it, such as its id."""
     for each in getattr(catalog, kind):
-        if getattr(each, "id", None) == name:
+        if identity(kind, each) == name:
             shape: dict[str, Any] = each.model_dump(mode="json", by_alias=True)
             return shape
     raise not_found(kind, name)
@@ -66,16 +70,26 @@ async def put_catalog(
     caller: Operator,
     dry_run: Annotated[bool, Query(description="Only say what would change.")] = False,  # noqa: FBT002 - a query parameter
 ) -> dict[str, Any]:
-    """Replace the tenant's catalog and say what that adds, changes and removes."""
+    """Replace the tenant's catalog and say what that adds, changes and removes.
+
+    A reference to nothing is refused here as `bridge check` refuses it in a file: the desk
+    would find no owner and no site for such a machine.
+    """
     if catalog.tenant != caller.tenant:
         raise ProblemError(
             403,
             f"tenant: found {catalog.tenant}; {caller.tenant} is allowed",
             more={"field": "tenant", "allowed": caller.tenant},
         )
+    catalog_file.check(catalog)
     found = await context.catalogs.latest(caller.tenant)
     before_version, before = found or (0, Catalog(tenant=caller.tenant))
-    changes = differences(before, catalog)
+    compared = catalog_file.compare(before, catalog)
+    changes = {
+        "added": compared.added,
+        "changed": compared.changed,
+        "removed": compared.orphaned,
+    }
     if dry_run:
         return {"version": before_version, "dry_run": True, **changes}
     version = await context.catalogs.put(catalog)
@@ -90,22 +104,3 @@ async def put_catalog(
             )
         )
     return {"version": version, "dry_run": False, **changes}
-
-
-def differences(before: Catalog, after: Catalog) -> dict[str, list[str]]:
-    """Return which objects are added, changed and removed, as ``kind/id``."""
-    old, new = _objects(before), _objects(after)
-    return {
-        "added": sorted(new.keys() - old.keys()),
-        "changed": sorted(key for key in new.keys() & old.keys() if new[key] != old[key]),
-        "removed": sorted(old.keys() - new.keys()),
-    }
-
-
-def _objects(catalog: Catalog) -> dict[str, BaseModel]:
-    found: dict[str, BaseModel] = {"policy": catalog.policy}
-    for kind in _KINDS:
-        for number, each in enumerate(getattr(catalog, kind)):
-            parts = [getattr(each, key, number) for key in _IDENTITY.get(kind, ("id",))]
-            found["/".join([kind, *map(str, parts)])] = each
-    return found
