@@ -14,6 +14,7 @@ from bridge.web.console.saying import Say
 from bridge.web.context import WebContext
 from bridge.web.guard import Guard
 from bridge.web.problems import ProblemError, problem_response
+from bridge.web.sizes import SizeLimit
 
 _COMPRESS_FROM = 1_000
 
@@ -42,6 +43,7 @@ def create_app(context: WebContext) -> FastAPI:
     app.mount("/api/v1", api)
     app.mount("/static/bokeh", StaticFiles(directory=bokeh.util.paths.bokehjs_path() / "js"))
     app.mount("/static", StaticFiles(directory=pages.STATIC))
+    app.add_middleware(SizeLimit, options=context.options)
     app.add_middleware(GZipMiddleware, minimum_size=_COMPRESS_FROM)
     app.add_middleware(Guard, secure=context.secure)
     return app

@@ -60,6 +60,8 @@ class WebOptions:
         Most items of one page of a list.
     points_max : int
         Most points of one series in one answer.
+    body_bytes_max, catalog_bytes_max : int
+        Largest body of a request; that of a catalog.
     origins : tuple of str
         Origins besides the request's own host whose pages may act with a session's cookie:
         for a proxy that rewrites the host.
@@ -71,6 +73,8 @@ class WebOptions:
     heartbeat_s: float = 15
     page_max: int = 200
     points_max: int = 2_000
+    body_bytes_max: int = 1 << 20
+    catalog_bytes_max: int = 32 << 20
     origins: tuple[str, ...] = ()
 
 

@@ -65,6 +65,16 @@ def field_errors(error: RequestValidationError) -> list[dict[str, str]]:
     """Return what is wrong field by field: where, what was found, what is allowed."""
     found = []
     for each in error.errors():
+        if each["type"] == "json_invalid":
+            said = each.get("ctx", {}).get("error", "")
+            found.append(
+                {
+                    "field": "body",
+                    "found": f"no JSON at character {each['loc'][-1]}: {said}",
+                    "allowed": "JSON in UTF-8",
+                }
+            )
+            continue
         where = [str(part) for part in each["loc"] if part not in {"body", "query", "path"}]
         value = each.get("input")
         found.append(

@@ -6,6 +6,7 @@ that folder, the same one each time, with a cap of `CAP` bytes and room for 50 d
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -221,6 +222,16 @@ async def test_letters_page_from_the_newest(journal: Journal) -> None:
     assert [each.detail for _, each in rest] == ["letter 0"]
     assert 0 < len(rest[0][1].payload) < 40_000
     assert (await journal.usage()).dead_letters == 3
+
+
+async def test_letters_are_of_a_tenant(journal: Journal) -> None:
+    """Asked for some tenants, a page is full of theirs however many stand in between."""
+    letters = [letter(1), *(replace(letter(2), tenant="other") for _ in range(5)), letter(3)]
+    await journal.append([], letters=[*letters, replace(letter(4), tenant="")])
+    found = await journal.dead_letters(limit=2, tenants={"acme"})
+    assert [each.detail for _, each in found] == ["letter 3", "letter 1"]
+    assert len(await journal.dead_letters(tenants={"other", ""})) == 6
+    assert await journal.dead_letters(tenants=()) == []
 
 
 async def test_letters_are_capped(journal: Journal) -> None:

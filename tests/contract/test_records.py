@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -16,9 +17,11 @@ from bridge.adapters.records.database import Database, RecordsOptions
 from bridge.adapters.records.records import Records
 from bridge.adapters.records.tables import metadata
 from bridge.cases.audit import GENESIS, chain_hash
-from bridge.flow.ports import CaseFilter, Decision, Outcome
+from bridge.cases.inputs import Repaired
+from bridge.flow.ports import Backlog, CaseFilter, Decision, Outcome
 from bridge.model.catalog import Catalog, Person
 from bridge.model.errors import ConflictError, InputError, UnavailableError
+from bridge.model.instants import as_ns
 from tests.records import NOW, a_case, a_notification, a_status, detected, opening
 
 Opener = Callable[[], Awaitable[Records]]
@@ -106,6 +109,54 @@ async def test_input_is_taken_once(records: Records) -> None:
     waiting = await records.desk.next_inputs("acme")
     assert [each.input for each in waiting] == [detected(1), detected(2)]
     assert await records.desk.next_inputs("other") == []
+
+
+@pytest.mark.parametrize("handled", [False, True])
+async def test_a_key_is_for_one_request(records: Records, *, handled: bool) -> None:
+    """A person's request with the id of another one is refused, also when that is done."""
+    first = Repaired(id=UUID(int=7), tenant="acme", at=NOW, by="ada", asset="press-07")
+    seq = await records.inbox.submit(first)
+    if handled:
+        await records.desk.acquire("acme")
+        await records.desk.commit("acme", Decision([(seq, Outcome(200))], [], [], []))
+    later = first.model_copy(update={"at": NOW + timedelta(minutes=1)})
+    assert await records.inbox.submit(later) == seq
+    with pytest.raises(ConflictError, match="idempotency key"):
+        await records.inbox.submit(first.model_copy(update={"asset": "press-08"}))
+
+
+async def test_backlogs_count_what_waits(records: Records) -> None:
+    """Inputs and notifications that wait are counted, with the age of the oldest."""
+    assert await records.inbox.backlog() == Backlog(0, None)
+    assert await records.outbox.backlog() == {}
+    seqs = [await records.inbox.submit(detected(number)) for number in (1, 2)]
+    assert await records.inbox.backlog() == Backlog(2, as_ns(detected(1).at))
+    await records.desk.acquire("acme")
+    told = a_notification("first")
+    await records.desk.commit("acme", Decision([(seqs[0], Outcome(200))], [], [], [told]))
+    assert (await records.inbox.backlog()).length == 1
+    assert await records.outbox.backlog() == {told.channel: Backlog(1, as_ns(told.at))}
+    await records.outbox.mark(told.id, "sent", at=NOW)
+    assert await records.outbox.backlog() == {}
+
+
+async def test_detections_and_notifications_are_paged(records: Records) -> None:
+    """Pages go on after the last item of the page before; a foreign one is refused."""
+    await records.inbox.put(
+        "acme", [detected(n) for n in range(4)], [], reader="watch", offset=1
+    )
+    first = await records.views.detections("acme", limit=2)
+    rest = await records.views.detections("acme", before=first[-1].id)
+    assert [each.at for each in (*first, *rest)] == [detected(n).at for n in (3, 2, 1, 0)]
+    with pytest.raises(InputError, match="before"):
+        await records.views.detections("other", before=first[-1].id)
+    await records.desk.acquire("acme")
+    told = [a_notification(name) for name in ("one", "two", "three")]
+    await records.desk.commit("acme", Decision([], [], [], told))
+    newest = (await records.views.notifications("acme", limit=1))[0].notification
+    assert newest == told[2]
+    older = await records.views.notifications("acme", before=newest.id)
+    assert [each.notification for each in older] == [told[1], told[0]]
 
 
 async def test_handled_input_is_never_taken_again(records: Records) -> None:

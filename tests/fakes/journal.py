@@ -1,7 +1,7 @@
 """A journal in memory that behaves as the port says, and fails when told to."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bridge.flow.ports import Entry, JournalUsage, Record
 from bridge.model.samples import DeadLetter
@@ -82,12 +82,17 @@ class FakeJournal:
         )
 
     async def dead_letters(
-        self, *, before: int | None = None, limit: int = 100
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        tenants: Collection[str] | None = None,
     ) -> list[tuple[int, DeadLetter]]:
         """Return dead letters, the newest first."""
         numbered = [
             (number, letter)
             for number, letter in enumerate(self.letters, 1)
             if before is None or number < before
+            if tenants is None or letter.tenant in tenants
         ]
         return numbered[::-1][:limit]

@@ -24,6 +24,7 @@ from bridge.flow.ports import (
 )
 from bridge.model.case import Case
 from bridge.model.detections import AssetStatus, Detection
+from bridge.model.errors import ConflictError, InputError
 from bridge.model.values import Side
 
 ENGINEERING = {"confirm-finding", "plan", "execute", "verify", "false-alarm"}
@@ -111,14 +112,20 @@ class FakeViews:
             return False
 
     async def notifications(
-        self, tenant: str, *, case: UUID | None = None, limit: int = 200
+        self,
+        tenant: str,
+        *,
+        case: UUID | None = None,
+        before: UUID | None = None,
+        limit: int = 200,
     ) -> list[Sending]:
         """Return what was sent."""
-        return [
+        found = [
             each
             for each in self.shelf.sendings
             if each.notification.tenant == tenant and case in (None, each.notification.case)
-        ][:limit]
+        ]
+        return _older(found, [each.notification.id for each in found], before)[:limit]
 
     async def statuses(self, tenant: str) -> list[AssetStatus]:
         """Return every machine's state."""
@@ -135,6 +142,7 @@ class FakeViews:
         *,
         asset: str | None = None,
         type_: str | None = None,
+        before: UUID | None = None,
         limit: int = 200,
     ) -> list[Detection]:
         """Return the newest detections."""
@@ -145,7 +153,8 @@ class FakeViews:
             and asset in (None, each.asset)
             and type_ in (None, each.type)
         ]
-        return sorted(found, key=lambda each: each.at, reverse=True)[:limit]
+        found.sort(key=lambda each: each.at, reverse=True)
+        return _older(found, [each.id for each in found], before)[:limit]
 
 
 class FakeInbox:
@@ -162,6 +171,8 @@ class FakeInbox:
         """Take an input once, and decide."""
         for number, known in enumerate(self.inputs, 1):
             if known.id == input_.id:
+                if known.model_dump(exclude={"at"}) != input_.model_dump(exclude={"at"}):
+                    raise ConflictError("this idempotency key was used for another request")
                 return number
         self.inputs.append(input_)
         self.outcomes[len(self.inputs)] = self._decide(input_)
@@ -381,6 +392,14 @@ def told(case: Case, to: str, kind: str, at: datetime, state: str = "sent") -> S
     )
     sent_at = at + timedelta(seconds=2) if state == "sent" else None
     return Sending(message, state, 1, 0, "", sent_at)
+
+
+def _older(items: list, ids: list[UUID], before: UUID | None) -> list:
+    if before is None:
+        return items
+    if before not in ids:
+        raise InputError(f"before: found {before}, which is not kept")
+    return items[ids.index(before) + 1 :]
 
 
 def _matches(case: Case, where: CaseFilter) -> bool:

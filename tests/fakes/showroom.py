@@ -79,9 +79,14 @@ class FakeJournal:
             (2, DeadLetter("other", "plant/y", b"?", "bad-json", "cut off", as_ns(NOW))),
         ]
 
-    async def dead_letters(self, *, before: int | None = None, limit: int = 100):
+    async def dead_letters(self, *, before: int | None = None, limit: int = 100, tenants=None):
         """Return letters, the newest first."""
-        kept = [each for each in self.letters if before is None or each[0] < before]
+        kept = [
+            each
+            for each in self.letters
+            if (before is None or each[0] < before)
+            and (tenants is None or each[1].tenant in tenants)
+        ]
         return sorted(kept, reverse=True, key=lambda each: each[0])[:limit]
 
 

@@ -9,7 +9,7 @@ the file; only one of them may append samples, which the lock of the data folder
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,14 +205,24 @@ class SqliteJournal:
         return await self._reader.run(work)
 
     async def dead_letters(
-        self, *, before: int | None = None, limit: int = 100
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        tenants: Collection[str] | None = None,
     ) -> list[tuple[int, DeadLetter]]:
-        """Return dead letters by number, the newest first, older than number `before`."""
+        """Return dead letters by number, the newest first, older than number `before`.
+
+        Of these tenants alone; "" is that of letters whose topic told none, None is all.
+        """
+        some = "1" if tenants is None else f"tenant IN ({','.join('?' * len(tenants))})"
+        # The table is capped at some thousand rows: a look through all of them is no cost.
+        query = f"SELECT * FROM letters WHERE number < ? AND {some}"  # noqa: S608 - only marks
 
         def work(db: sqlite3.Connection) -> list[tuple[int, DeadLetter]]:
+            newest = _NUMBER_MAX if before is None else before
             rows = db.execute(
-                "SELECT * FROM letters WHERE number < ? ORDER BY number DESC LIMIT ?",
-                (_NUMBER_MAX if before is None else before, limit),
+                f"{query} ORDER BY number DESC LIMIT ?", (newest, *(tenants or ()), limit)
             )
             return [(row[0], DeadLetter(*row[1:])) for row in rows]
 

@@ -1,18 +1,19 @@
 """The desk's queue in the database: each input id is taken once."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.adapters.records.database import Database
 from bridge.adapters.records.tables import asset_status, desk_input, detection, reader_offset
-from bridge.cases.inputs import Detected, Input
-from bridge.flow.ports import Outcome
+from bridge.cases.inputs import ActRequested, Detected, Input, Repaired
+from bridge.flow.ports import Backlog, Outcome
 from bridge.model.detections import AnyDetection, AssetStatus
-from bridge.model.errors import UnavailableError
+from bridge.model.errors import ConflictError, UnavailableError
 from bridge.model.instants import as_ns
 
 OUTCOMES = "outcomes"
@@ -32,15 +33,27 @@ class SqlInbox:
         self._upsert: Any = sqlite.insert if database.sqlite else postgresql.insert
 
     async def submit(self, input_: Input) -> int:
-        """Queue one input and return its number; the same id again returns the same number."""
+        """Queue one input and return its number; the same id again returns the same number.
+
+        Raises
+        ------
+        ConflictError
+            A person's input with this id asked for something else: answering with the outcome
+            of the first would say that the second was done.
+        """
         async with self._database.write() as connection:
             await self._queue(connection, [input_])
-            query = select(desk_input.c.seq).where(
+            query = select(desk_input.c.seq, desk_input.c.digest).where(
                 desk_input.c.tenant == input_.tenant, desk_input.c.id == input_.id
             )
-            seq = int((await connection.execute(query)).scalar_one())
+            row = (await connection.execute(query)).one()
+        if row.digest is not None and row.digest != _digest(input_):
+            raise ConflictError(
+                "this idempotency key was used for another request; "
+                "allowed: the same request again, or a new key"
+            )
         self._database.wakeups.ring(arrivals(input_.tenant))
-        return seq
+        return int(row.seq)
 
     async def outcome(self, seq: int, *, timeout_s: float) -> Outcome:
         """Wait until the desk has handled an input.
@@ -106,6 +119,14 @@ class SqlInbox:
         async with self._database.read() as connection:
             return await self._position(connection, reader)
 
+    async def backlog(self) -> Backlog:
+        """Return how many inputs of all tenants wait for the desk, and since when."""
+        query = select(func.count(), func.min(desk_input.c.at_ns)).where(
+            desk_input.c.status.is_(None)
+        )
+        async with self._database.read() as connection:
+            return Backlog(*(await connection.execute(query)).one())
+
     async def _position(self, connection: AsyncConnection, reader: str) -> int:
         query = select(reader_offset.c.position).where(reader_offset.c.reader == reader)
         return int((await connection.execute(query)).scalar_one_or_none() or 0)
@@ -117,6 +138,7 @@ class SqlInbox:
                 "id": each.id,
                 "type": each.type,
                 "at_ns": as_ns(each.at),
+                "digest": _digest(each),
                 "body": each.model_dump_json(by_alias=True),
             }
             for each in inputs
@@ -179,3 +201,10 @@ class SqlInbox:
             ),
             rows,
         )
+
+
+def _digest(input_: Input) -> bytes | None:
+    """Return what tells two requests of a person apart: all but when they were made."""
+    if not isinstance(input_, ActRequested | Repaired):
+        return None
+    return hashlib.sha256(input_.model_dump_json(exclude={"at"}).encode()).digest()

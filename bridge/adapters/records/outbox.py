@@ -11,7 +11,7 @@ from bridge.adapters.records.database import Database
 from bridge.adapters.records.desk import SENDINGS
 from bridge.adapters.records.rows import sending
 from bridge.adapters.records.tables import outbox
-from bridge.flow.ports import Sending
+from bridge.flow.ports import Backlog, Sending
 from bridge.model.instants import as_ns
 
 
@@ -20,6 +20,16 @@ class SqlOutbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def backlog(self) -> dict[str, Backlog]:
+        """Return by channel how many notifications wait, and since when."""
+        query = (
+            select(outbox.c.channel, func.count(), func.min(outbox.c.at_ns))
+            .where(outbox.c.state == "waiting")
+            .group_by(outbox.c.channel)
+        )
+        async with self._database.read() as connection:
+            return {row[0]: Backlog(row[1], row[2]) for row in await connection.execute(query)}
 
     async def due(
         self,

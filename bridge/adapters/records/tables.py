@@ -39,6 +39,7 @@ desk_input = Table(
     Column("id", Uuid, nullable=False),
     Column("type", String(32), nullable=False),
     Column("at_ns", BigInteger, nullable=False),
+    Column("digest", LargeBinary(32)),  # of what a person asked, to know a key used twice
     Column("body", Text, nullable=False),  # emptied once handled: the events tell it from then
     Column("status", Integer),
     Column("reason", Text),

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Table, func, literal, or_, select, tuple_
 
 from bridge.adapters.records.database import Database
 from bridge.adapters.records.desk import EVENTS
@@ -104,10 +104,23 @@ class SqlViews:
         return await self._database.wakeups.wait(EVENTS, look, timeout_s=timeout_s)
 
     async def notifications(
-        self, tenant: str, *, case: UUID | None = None, limit: int = 200
+        self,
+        tenant: str,
+        *,
+        case: UUID | None = None,
+        before: UUID | None = None,
+        limit: int = 200,
     ) -> list[Sending]:
-        """Return the newest notifications, the newest first."""
+        """Return notifications, the newest first, older than the one with the id `before`.
+
+        Raises
+        ------
+        InputError
+            The tenant has none by that id.
+        """
         where = [outbox.c.tenant == tenant]
+        if before is not None:
+            where.append(outbox.c.seq < await self._place_of(outbox, tenant, before))
         if case is not None:
             where.append(outbox.c.case_id == case)
         query = select(outbox).where(*where).order_by(outbox.c.seq.desc()).limit(limit)
@@ -140,10 +153,19 @@ class SqlViews:
         *,
         asset: str | None = None,
         type_: str | None = None,
+        before: UUID | None = None,
         limit: int = 200,
     ) -> list[Detection]:
-        """Return the newest detections that reached the desk, the newest first."""
+        """Return the newest detections that reached the desk, the newest first.
+
+        Raises
+        ------
+        InputError
+            No detection is kept by the id `before`.
+        """
         where = [detection.c.tenant == tenant]
+        if before is not None:
+            where.append(detection.c.seq < await self._place_of(detection, tenant, before))
         if asset is not None:
             where.append(detection.c.asset == asset)
         if type_ is not None:
@@ -154,6 +176,16 @@ class SqlViews:
         async with self._database.read() as connection:
             bodies = (await connection.execute(query)).scalars().all()
         return [_DETECTION.validate_json(body) for body in bodies]
+
+    async def _place_of(self, table: Table, tenant: str, id_: UUID) -> int:
+        query = select(table.c.seq).where(table.c.tenant == tenant, table.c.id == id_)
+        async with self._database.read() as connection:
+            seq = (await connection.execute(query)).scalar_one_or_none()
+        if seq is None:
+            raise InputError(
+                f"before: found {id_}, which is not kept; allowed: what `next` gave"
+            )
+        return int(seq)
 
     async def _one_case(self, *where: ColumnElement[bool]) -> Case | None:
         async with self._database.read() as connection:

@@ -6,6 +6,7 @@ SQL, MQTT or HTTP.
 
 from bridge.flow.ports.demo import Demo, DemoState
 from bridge.flow.ports.records import (
+    Backlog,
     CaseFilter,
     CatalogStore,
     Channel,
@@ -39,6 +40,7 @@ from bridge.flow.ports.telemetry import (
 )
 
 __all__ = [
+    "Backlog",
     "CaseFilter",
     "CatalogStore",
     "Channel",

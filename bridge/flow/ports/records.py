@@ -131,11 +131,25 @@ class CaseFilter:
     text: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits in a queue; `oldest_ns` by the bridge's clock, None where nothing does."""
+
+    length: int
+    oldest_ns: int | None
+
+
 class Inbox(Protocol):
     """The desk's queue, durable; each input id is taken once."""
 
     async def submit(self, input_: Input) -> int:
-        """Queue one input and return its number; the same id again returns the same number."""
+        """Queue one input and return its number; the same id again returns the same number.
+
+        Raises
+        ------
+        ConflictError
+            A person's input with this id asked for something else.
+        """
         ...
 
     async def outcome(self, seq: int, *, timeout_s: float) -> Outcome:
@@ -156,6 +170,10 @@ class Inbox(Protocol):
 
     async def offset(self, reader: str) -> int:
         """Return the journal offset whose detections are durable here."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """Return how many inputs of all tenants wait for the desk, and since when."""
         ...
 
 
@@ -189,6 +207,10 @@ class DeskStore(Protocol):
 
 class Outbox(Protocol):
     """Notifications to be sent."""
+
+    async def backlog(self) -> dict[str, Backlog]:
+        """Return by channel how many notifications wait, and since when."""
+        ...
 
     async def due(
         self,
@@ -250,9 +272,14 @@ class Views(Protocol):
         ...
 
     async def notifications(
-        self, tenant: str, *, case: UUID | None = None, limit: int = 200
+        self,
+        tenant: str,
+        *,
+        case: UUID | None = None,
+        before: UUID | None = None,
+        limit: int = 200,
     ) -> list[Sending]:
-        """Return notifications, the newest first."""
+        """Return notifications, the newest first, older than the one with the id `before`."""
         ...
 
     async def statuses(self, tenant: str) -> list[AssetStatus]:
@@ -269,9 +296,13 @@ class Views(Protocol):
         *,
         asset: str | None = None,
         type_: str | None = None,
+        before: UUID | None = None,
         limit: int = 200,
     ) -> list[Detection]:
-        """Return the newest detections that reached the desk."""
+        """Return the newest detections that reached the desk.
+
+        Older than the one with the id `before`; raises `InputError` where none is kept by it.
+        """
         ...
 
 

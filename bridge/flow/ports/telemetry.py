@@ -1,6 +1,6 @@
 """Ports of the telemetry: source, journal, series store."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self
 
@@ -143,9 +143,16 @@ class Journal(Protocol):
         ...
 
     async def dead_letters(
-        self, *, before: int | None = None, limit: int = 100
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        tenants: Collection[str] | None = None,
     ) -> list[tuple[int, DeadLetter]]:
-        """Return dead letters by number, the newest first, older than number `before`."""
+        """Return dead letters by number, the newest first, older than number `before`.
+
+        Of these tenants alone; "" is that of letters whose topic told none, None is all.
+        """
         ...
 
 

@@ -1,15 +1,17 @@
 """Machines: their state, series, health, and what detection said of them."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from bridge.flow.ports import Identity
 from bridge.model.catalog import Catalog
 from bridge.model.detections import AssetStatus
 from bridge.model.instants import as_ns
 from bridge.model.values import Instant
-from bridge.web.api.shapes import series_shape
+from bridge.web.api.shapes import After, PageLimit, page_of, series_shape
 from bridge.web.context import WebContext
 from bridge.web.problems import ProblemError, not_found
 from bridge.web.readers import TenantCatalog
@@ -18,26 +20,35 @@ from bridge.web.signin import Caller, Context
 router = APIRouter(tags=["assets"])
 
 _SPAN = timedelta(days=7)
+DetectionType = Literal["anomaly", "prediction", "cleared", "data-quality", "connectivity"]
 _DERIVED = ("~score", "~health")
 
 From = Annotated[
     Instant | None, Query(alias="from", description="Default: 7 days before `to`.")
 ]
 To = Annotated[Instant | None, Query(description="Default: now.")]
+Before = Annotated[UUID | None, Query(description="`next` of the page before.")]
 Points = Annotated[int, Query(ge=2, le=2_000)]
 
 
 @router.get("/assets")
 async def list_assets(
-    context: Context, caller: Caller, catalog: TenantCatalog, account: str | None = None
+    context: Context,
+    caller: Caller,
+    catalog: TenantCatalog,
+    *,
+    account: str | None = None,
+    after: After = None,
+    limit: PageLimit = 500,
 ) -> dict[str, Any]:
     """List every machine, also those that send but are not in the catalog."""
     statuses = {each.asset: each for each in await context.views.statuses(caller.tenant)}
-    names = sorted({*catalog.asset_by_id, *statuses})
-    items = [_asset_shape(catalog, name, statuses.get(name)) for name in names]
+    names = {*catalog.asset_by_id, *statuses}
     if account is not None:
-        items = [item for item in items if item["account"] == account]
-    return {"items": items, "next": None}
+        names = {name for name in names if _account_id(catalog, name) == account}
+    found, more = page_of(((name, name) for name in names), after, limit)
+    items = [_asset_shape(catalog, name, statuses.get(name)) for name in found]
+    return {"items": items, "next": more, "total": len(names)}
 
 
 @router.get("/assets/{asset}")
@@ -131,13 +142,11 @@ async def predictions(
     context: Context,
     caller: Caller,
     asset: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    before: Before = None,
+    limit: PageLimit = 100,
 ) -> dict[str, Any]:
-    """List the newest predictions, of one machine or of all."""
-    found = await context.views.detections(
-        caller.tenant, asset=asset, type_="prediction", limit=limit
-    )
-    return {"items": [each.model_dump(mode="json") for each in found], "next": None}
+    """List predictions, of one machine or of all, the newest first."""
+    return await _detections(context, caller, (asset, "prediction"), before, limit)
 
 
 @router.get("/detections")
@@ -146,12 +155,27 @@ async def detections(
     caller: Caller,
     *,
     asset: str | None = None,
-    type: Annotated[str | None, Query()] = None,  # noqa: A002 - the parameter's public name
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    type: Annotated[DetectionType | None, Query()] = None,  # noqa: A002 - the parameter's public name
+    before: Before = None,
+    limit: PageLimit = 100,
 ) -> dict[str, Any]:
-    """List the newest detections: anomalies, predictions, data quality, connectivity."""
-    found = await context.views.detections(caller.tenant, asset=asset, type_=type, limit=limit)
-    return {"items": [each.model_dump(mode="json") for each in found], "next": None}
+    """List anomalies, predictions, data quality and connectivity, the newest first."""
+    return await _detections(context, caller, (asset, type), before, limit)
+
+
+async def _detections(
+    context: WebContext,
+    caller: Identity,
+    which: tuple[str | None, str | None],
+    before: UUID | None,
+    limit: int,
+) -> dict[str, Any]:
+    asset, type_ = which
+    found = await context.views.detections(
+        caller.tenant, asset=asset, type_=type_, before=before, limit=limit + 1
+    )
+    items = [each.model_dump(mode="json") for each in found[:limit]]
+    return {"items": items, "next": items[-1]["id"] if len(found) > limit else None}
 
 
 async def known_status(
@@ -187,14 +211,13 @@ def span(
 
 def _asset_shape(catalog: Catalog, name: str, status: AssetStatus | None) -> dict[str, Any]:
     asset = catalog.asset_by_id.get(name)
-    account = catalog.account_of(asset) if asset else None
     return {
         "id": name,
         "known": asset is not None,
         "model": asset.model if asset else None,
         "site": asset.site if asset else None,
         "location": asset.location if asset else None,
-        "account": account.id if account else None,
+        "account": _account_id(catalog, name),
         "zone": catalog.zone_of(asset) if asset else None,
         "gateway": asset.gateway if asset else None,
         "condition": status.condition if status else None,
@@ -205,3 +228,9 @@ def _asset_shape(catalog: Catalog, name: str, status: AssetStatus | None) -> dic
         "learned": status.learned if status else None,
         "operating_state": status.operating_state if status else None,
     }
+
+
+def _account_id(catalog: Catalog, name: str) -> str | None:
+    asset = catalog.asset_by_id.get(name)
+    account = catalog.account_of(asset) if asset else None
+    return account.id if account else None

@@ -12,7 +12,14 @@ from bridge.flow.ports import CaseFilter, Identity, Outcome
 from bridge.model.case import ActName, Case, CaseState
 from bridge.model.detections import derive_id
 from bridge.model.values import Id, Instant, Side, Value
-from bridge.web.api.shapes import case_details, case_shape, event_shape, sending_shape
+from bridge.web.api.shapes import (
+    After,
+    PageLimit,
+    case_details,
+    case_shape,
+    event_shape,
+    sending_shape,
+)
 from bridge.web.context import WebContext
 from bridge.web.problems import ProblemError, not_found
 from bridge.web.readers import Reader
@@ -81,7 +88,7 @@ async def list_cases(  # noqa: PLR0913 - each is one query parameter
     state: Annotated[list[CaseState] | None, Query()] = None,
     open: Annotated[bool, Query(description="Only cases that are not closed.")] = False,  # noqa: A002 - the parameter's public name
     text: str | None = None,
-    after: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+    after: After = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> dict[str, Any]:
     """List cases, the most urgent first; follow `next` for more."""
@@ -117,17 +124,28 @@ async def case_events(
 ) -> dict[str, Any]:
     """Return what happened in a case, in order, refused acts too, with the chain's hashes."""
     case = await find_case(context, caller.tenant, name)
-    found = await context.views.events(caller.tenant, after=after, case=case.id, limit=limit)
-    more = str(found[-1].seq) if len(found) == limit else None
-    return {"items": [event_shape(each) for each in found], "next": more}
+    found = await context.views.events(
+        caller.tenant, after=after, case=case.id, limit=limit + 1
+    )
+    items = [event_shape(each) for each in found[:limit]]
+    return {"items": items, "next": str(items[-1]["seq"]) if len(found) > limit else None}
 
 
 @router.get("/cases/{name}/notifications")
-async def case_notifications(name: str, context: Context, caller: Caller) -> dict[str, Any]:
-    """Return who was told of a case, when, and how the delivery stands."""
+async def case_notifications(
+    name: str,
+    context: Context,
+    caller: Caller,
+    before: Annotated[UUID | None, Query(description="`next` of the page before.")] = None,
+    limit: PageLimit = 200,
+) -> dict[str, Any]:
+    """Return who was told of a case, when, and how the delivery stands, the newest first."""
     case = await find_case(context, caller.tenant, name)
-    found = await context.views.notifications(caller.tenant, case=case.id)
-    return {"items": [sending_shape(each) for each in found], "next": None}
+    found = await context.views.notifications(
+        caller.tenant, case=case.id, before=before, limit=limit + 1
+    )
+    items = [sending_shape(each) for each in found[:limit]]
+    return {"items": items, "next": items[-1]["id"] if len(found) > limit else None}
 
 
 @router.post("/cases/{name}/acts")
@@ -159,11 +177,16 @@ async def act(
 
 
 @router.get("/tasks")
-async def tasks(context: Context, caller: Caller, reader: Reader) -> dict[str, Any]:
+async def tasks(
+    context: Context,
+    caller: Caller,
+    reader: Reader,
+    after: After = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 200,
+) -> dict[str, Any]:
     """List the open tasks of the person signed in, the most urgent first."""
     where = CaseFilter(owner=caller.person, open_only=True)
-    limit = context.options.page_max
-    page = await context.views.cases(caller.tenant, where, limit=limit)
+    page = await context.views.cases(caller.tenant, where, after=after, limit=limit)
     items = [
         {"case": {"id": shape["id"], "number": shape["number"]}, **task}
         for shape in (case_shape(case, context.texts, reader) for case in page.items)

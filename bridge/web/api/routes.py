@@ -43,6 +43,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         (403, "Not yours to do"),
         (404, "Not known to this tenant"),
         (409, "Not now"),
+        (413, "Larger than allowed"),
         (422, "Not complete, or not allowed"),
         (503, "A part is away; ask again"),
     )

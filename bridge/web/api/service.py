@@ -69,8 +69,8 @@ async def dead_letters(
 
     Letters whose topic told no tenant belong to who runs the service's own tenant.
     """
-    found = await context.journal.dead_letters(before=before, limit=limit)
     tenants = {caller.tenant, ""} if caller.tenant == context.tenant else {caller.tenant}
+    found = await context.journal.dead_letters(before=before, limit=limit + 1, tenants=tenants)
     items = [
         {
             "number": number,
@@ -80,8 +80,7 @@ async def dead_letters(
             "detail": letter.detail,
             "payload_base64": base64.b64encode(letter.payload).decode(),
         }
-        for number, letter in found
-        if letter.tenant in tenants
+        for number, letter in found[:limit]
     ]
-    more = str(found[-1][0]) if len(found) == limit else None
+    more = str(items[-1]["number"]) if len(found) > limit else None
     return {"items": items, "next": more}

@@ -1,6 +1,9 @@
 """How cases, tasks, events and machines look in JSON, in SCENARIO's words."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Query
 
 from bridge.flow.ports import Sending, Series, StoredEvent
 from bridge.model.case import Case, Task
@@ -8,6 +11,24 @@ from bridge.model.catalog import Person
 from bridge.model.instants import as_datetime
 from bridge.model.values import Side
 from bridge.web.context import Texts
+
+T = TypeVar("T")
+After = Annotated[str | None, Query(description="`next` of the page before.")]
+PageLimit = Annotated[int, Query(ge=1, le=500)]
+
+
+def page_of(
+    items: Iterable[tuple[str, T]], after: str | None, limit: int
+) -> tuple[list[T], str | None]:
+    """Return one page of items by their keys, and the key that the next page comes after.
+
+    A key and no number: an object that comes or goes in between shifts nothing.
+    """
+    left = sorted(
+        (pair for pair in items if after is None or pair[0] > after), key=lambda pair: pair[0]
+    )
+    more = left[limit - 1][0] if len(left) > limit else None
+    return [item for _, item in left[:limit]], more
 
 
 def case_shape(case: Case, texts: Texts, reader: Person) -> dict[str, Any]:

@@ -158,6 +158,65 @@ async def test_an_act_is_done_once_per_key(api, context):
     assert again.json()["case"]["finding_confirmed"] is True
 
 
+async def test_a_key_is_for_one_request(api, context):
+    """The same key for another request is refused: its outcome would be the first one's."""
+    headers = {**await bearer(context, "fe-1"), "Idempotency-Key": "k-1"}
+    body = {"asset": "HX450-0173", "finding": "worn", "action": "replaced"}
+    assert (await api.post("/repairs", headers=headers, json=body)).status_code == 201
+    other = await api.post("/repairs", headers=headers, json={**body, "action": "cleaned"})
+    assert "idempotency key" in problem(other, 409)["detail"]
+    assert len(context.inbox.inputs) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "rows"),
+    [("/assets", 8), ("/detections", 3), ("/catalog/people", 5), ("/cases/C-2041/events", 1)],
+)
+async def test_lists_are_paged(api, context, path, rows):
+    """Following `next`, item by item, gives the whole list once."""
+    mine = await bearer(context, "fe-1")
+    whole = (await api.get(path, headers=mine)).json()["items"]
+    assert len(whole) >= rows
+    seen, following = [], None
+    for _ in range(len(whole)):
+        key = "before" if path == "/detections" else "after"
+        params = {"limit": 1} | ({key: following} if following else {})
+        page = (await api.get(path, headers=mine, params=params)).json()
+        seen += page["items"]
+        following = page["next"]
+    assert seen == whole
+    assert following is None
+
+
+async def test_detections_have_closed_types(api, context):
+    """A type of detection that does not exist is refused, not answered with nothing."""
+    answer = await api.get("/detections?type=alarm", headers=await bearer(context, "fe-1"))
+    assert "anomaly" in problem(answer, 422)["errors"][0]["allowed"]
+
+
+async def test_large_bodies_are_refused(api, context):
+    """A body above the limit is refused before it is parsed, also one without a length."""
+    mine = await bearer(context, "fe-1")
+    large = b" " * (context.options.body_bytes_max + 1)
+
+    async def pieces():
+        for _ in range(3):
+            yield large[: len(large) // 2]
+
+    for content in (large, pieces()):
+        answer = await api.post("/repairs", headers=mine, content=content)
+        assert "allowed" in problem(answer, 413)["detail"]
+
+
+async def test_what_is_no_json_is_named(api, context):
+    """A body that is no JSON says where it stops to be."""
+    mine = {**await bearer(context, "fe-1"), "content-type": "application/json"}
+    answer = await api.post("/repairs", headers=mine, content=b'{"asset": }')
+    error = problem(answer, 422)["errors"][0]
+    assert error["field"] == "body"
+    assert "character 10" in error["found"]
+
+
 async def test_keys_of_two_people_are_two_keys(api, context):
     """A key belongs to the person who uses it."""
     for person in ("fe-1", "am-1"):
@@ -265,6 +324,25 @@ async def test_the_catalog_is_replaced_by_operators(api, context):
         answer = await api.put("/catalog", headers=operator, json=catalog)
         assert answer.json()["version"] == 2
     assert len(context.inbox.inputs) == 1
+
+
+async def test_a_catalog_that_names_nothing_is_refused(api, context):
+    """A reference to nothing is refused as in a file, and nothing is stored."""
+    operator = await bearer(context, "op-1")
+    catalog = (await api.get("/catalog", headers=operator)).json()["catalog"]
+    catalog["assets"][0]["model"] = "nosuch"
+    found = problem(await api.put("/catalog", headers=operator, json=catalog), 422)
+    assert found["errors"][0]["field"] == "assets[0].model"
+    assert (await api.get("/catalog", headers=operator)).json()["version"] == 1
+
+
+async def test_objects_are_found_by_what_identifies_them(api, context):
+    """An object whose identity has two parts is found by both."""
+    mine = await bearer(context, "op-1")
+    turns = (await api.get("/catalog/on_call", headers=mine)).json()["items"]
+    for each in turns:
+        path = f"/catalog/on_call/{each['side']}/{','.join(each['sites'])}"
+        assert (await api.get(path, headers=mine)).json() == each
 
 
 async def test_the_catalog_is_guarded(api, context):
