@@ -5,14 +5,14 @@ not load a database of series and a broker's client.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.app.settings import MappingSection, Settings, WebhookSection
 from bridge.codec.payloads import Limits, Mapping
 from bridge.flow.clock import Clock, SystemClock
-from bridge.flow.ports import SeriesStore, Source
+from bridge.flow.ports import Channel, Journal, SeriesStore, Source
 
 if TYPE_CHECKING:
     from bridge.adapters.channels.smtp import SmtpChannel
@@ -134,6 +134,35 @@ def webhook_channel(section: WebhookSection) -> "WebhookChannel":
     )
 
 
+def channel_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the channels that `open_channels` opens."""
+    hooks = settings.channels.webhook
+    return ("console", "journal", "email", *(f"webhook:{hook.name}" for hook in hooks))
+
+
+@asynccontextmanager
+async def open_channels(
+    settings: Settings, journal: Journal
+) -> AsyncIterator[dict[str, Channel]]:
+    """Open every channel by its name; closes their connections on leaving.
+
+    Without a mail server, mail counts as delivered by being shown in the console.
+    """
+    from bridge.adapters.channels.console import ConsoleChannel
+    from bridge.adapters.channels.journal import JournalChannel
+
+    async with AsyncExitStack() as stack:
+        channels: dict[str, Channel] = {
+            "console": ConsoleChannel(),
+            "journal": JournalChannel(journal),
+            "email": smtp_channel(settings) or ConsoleChannel(name="email"),
+        }
+        for hook in settings.channels.webhook:
+            channel = await stack.enter_async_context(webhook_channel(hook))
+            channels[channel.name] = channel
+        yield channels
+
+
 async def ask_broker(settings: Settings) -> str:
     """Connect to the broker once, as another client than the service, and say how it went.
 
@@ -157,7 +186,8 @@ async def ask_smtp(settings: Settings) -> str:
 
 async def ask_webhook(section: WebhookSection) -> str:
     """Ask a webhook's receiver whether it is there."""
-    return await webhook_channel(section).ping()
+    async with webhook_channel(section) as channel:
+        return await channel.ping()
 
 
 def snapshots(settings: Settings) -> Path:

@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from bridge.app.urls import Origin, Url
 from bridge.model.errors import CatalogError, Problem
 
 RoleName = Literal["intake", "archive", "watch", "desk", "web"]
@@ -150,7 +151,7 @@ class SeriesSection(Section):
     """The store of the series."""
 
     kind: Literal["duckdb", "influxdb"] = "duckdb"
-    url: str = "http://127.0.0.1:8086"
+    url: Url = "http://127.0.0.1:8086"
     org: str = "bridge"
     token: SecretStr | None = None
     token_file: Path | None = None
@@ -218,7 +219,7 @@ class WebhookSection(Section):
     """One receiver of CloudEvents."""
 
     name: str
-    url: str
+    url: Url
     secret_key: SecretStr | None = None
     secret_key_file: Path | None = None
 
@@ -252,8 +253,9 @@ class WebSection(Section):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     behind_proxy: bool = False
-    public_url: str | None = None
+    public_url: Url | None = None
     session_hours: Positive = 12.0
+    origins: tuple[Origin, ...] = ()
 
     @property
     def address(self) -> str:

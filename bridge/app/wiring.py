@@ -6,7 +6,7 @@ need not load detection and the console.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -16,20 +16,11 @@ from bridge.app.settings import Settings
 from bridge.app.wording import load_wording
 from bridge.flow.clock import Clock
 from bridge.flow.metrics import Metrics
-from bridge.flow.ports import (
-    Channel,
-    Demo,
-    Journal,
-    Retention,
-    SeriesStore,
-    Source,
-    SourceStatus,
-)
+from bridge.flow.ports import Demo, Journal, Retention, SeriesStore, Source
 from bridge.flow.supervision import Part
 from bridge.model.slots import SlotTable
 
 log = structlog.get_logger()
-GAUGES_EVERY_S = 2.0
 GATEWAYS_EVERY_S = 30.0
 
 
@@ -88,23 +79,25 @@ class Wiring:
         parts = [
             part for role, make in makers.items() if role in chosen for part in await make()
         ]
-        return [*parts, Part("gauges", self._show)]
+        return [*parts, self._gauges()]
 
-    async def _show(self) -> None:
-        """Keep the gauges of journal and broker fresh; log how the broker comes and goes."""
-        opened, metrics = self._opened, self._opened.metrics
-        seen = SourceStatus(connected=True)
-        while True:
-            usage = await opened.journal.usage()
-            metrics.journal_bytes.set(usage.used_bytes)
-            metrics.journal_cap_bytes.set(usage.cap_bytes)
-            if self._source is not None:
-                status = self._source.status
-                if status.broker_dropped is not None:
-                    metrics.broker_dropped.set(status.broker_dropped)
-                _tell_broker(seen, status)
-                seen = replace(status)
-            await asyncio.sleep(GAUGES_EVERY_S)
+    def _gauges(self) -> Part:
+        from bridge.flow.gauges import GaugeOptions, Gauges
+
+        opened, settings = self._opened, self._opened.settings
+        gauges = Gauges(
+            journal=opened.journal,
+            inbox=opened.records.inbox,
+            outbox=opened.records.outbox,
+            clock=opened.clock,
+            metrics=opened.metrics,
+            source=lambda: self._source.status if self._source else None,
+            options=GaugeOptions(
+                unacknowledged_max=settings.broker.unacknowledged_max,
+                channels=opening.channel_names(settings),
+            ),
+        )
+        return Part("gauges", gauges.run)
 
     async def _intake(self) -> list[Part]:
         from bridge.flow.intake import Intake, IntakeOptions
@@ -245,30 +238,21 @@ class Wiring:
                 public_url=settings.web.address,
             ),
         )
-        outbox = OutboxLoop(
-            outbox=opened.records.outbox,
-            channels=self._channels(),
-            inbox=opened.records.inbox,
-            clock=opened.clock,
-            metrics=opened.metrics,
-            options=OutboxOptions(attempts_max=settings.channels.attempts_max),
-        )
-        return [Part("desk", desk.run), Part("outbox", outbox.run)]
+        options = OutboxOptions(attempts_max=settings.channels.attempts_max)
 
-    def _channels(self) -> dict[str, Channel]:
-        from bridge.adapters.channels.console import ConsoleChannel
-        from bridge.adapters.channels.journal import JournalChannel
+        async def deliver() -> None:
+            async with opening.open_channels(settings, opened.journal) as channels:
+                outbox = OutboxLoop(
+                    outbox=opened.records.outbox,
+                    channels=channels,
+                    inbox=opened.records.inbox,
+                    clock=opened.clock,
+                    metrics=opened.metrics,
+                    options=options,
+                )
+                await outbox.run()
 
-        settings = self._opened.settings
-        return {
-            "console": ConsoleChannel(),
-            "journal": JournalChannel(self._opened.journal),
-            "email": opening.smtp_channel(settings) or ConsoleChannel(name="email"),
-            **{
-                f"webhook:{hook.name}": opening.webhook_channel(hook)
-                for hook in settings.channels.webhook
-            },
-        }
+        return [Part("desk", desk.run), Part("outbox", deliver)]
 
     async def _web(self) -> list[Part]:
         from bridge.app.listening import listen
@@ -291,7 +275,7 @@ class Wiring:
             demo=self._demo,
             secure=web.tls_certificate is not None or web.behind_proxy,
             tenant=opened.settings.service.tenant,
-            options=WebOptions(session_hours=web.session_hours),
+            options=WebOptions(session_hours=web.session_hours, origins=web.origins),
         )
         app = create_app(context)
 
@@ -302,13 +286,3 @@ class Wiring:
 
     def _reasons(self) -> dict[str, str]:
         return {part: why for each in self.troubles for part, why in each().items()}
-
-
-def _tell_broker(before: SourceStatus, now: SourceStatus) -> None:
-    """Log what has changed between two looks at a source."""
-    if now.session_lost > before.session_lost:
-        log.error("session lost at broker", detail="what it held for this service is gone")
-    if now.connected and (now.reconnects > before.reconnects or not before.connected):
-        log.info("broker connected again", reconnects=now.reconnects)
-    elif before.connected and not now.connected:
-        log.warning("broker away", detail=now.detail)

@@ -20,7 +20,6 @@ from bridge.flow.clock import Clock
 from bridge.flow.metrics import Metrics
 from bridge.flow.ports import Journal, Record, Refused, Retention, SeriesStore
 from bridge.model.errors import PayloadError, UnavailableError
-from bridge.model.instants import NS_PER_S
 from bridge.model.samples import DeadLetter, Samples
 from bridge.model.slots import SlotTable
 
@@ -320,14 +319,9 @@ class Archive:
             return
         self._trim_at_s = time.monotonic() + self._options.trim_every_s
         await self._journal.trim(self._options.trim_readers)
-        usage = await self._journal.usage()
-        self._metrics.journal_bytes.set(usage.used_bytes)
-        self._metrics.journal_cap_bytes.set(usage.cap_bytes)
 
     def _show(self, pending: _Pending) -> None:
         self._metrics.queue("archive", pending.rows, self._options.rows_max)
-        age_ns = 0 if pending.received_ns is None else self._now() - pending.received_ns
-        self._metrics.offset_age_s.labels(READER).set(max(age_ns, 0) / NS_PER_S)
 
     def _now(self) -> int:
         return self._clock.now_ns()

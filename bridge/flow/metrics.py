@@ -57,7 +57,7 @@ class Metrics:
         )
         self.offset_age_s = Gauge(
             "bridge_offset_age_seconds",
-            "Age of the oldest record a reader has not finished.",
+            "Age of the oldest that a reader, the desk or the outbox has not finished.",
             ["reader"],
             registry=registry,
         )
@@ -71,6 +71,21 @@ class Metrics:
             "bridge_broker_dropped_messages",
             "Messages the broker says it dropped.",
             registry=registry,
+        )
+
+        self.broker_connected = Gauge(
+            "bridge_broker_connected", "1 while the broker is connected.", registry=registry
+        )
+        self.broker_reconnects = Gauge(
+            "bridge_broker_reconnects", "Reconnects since the start.", registry=registry
+        )
+        self.broker_sessions_lost = Gauge(
+            "bridge_broker_sessions_lost",
+            "Sessions that the broker had forgotten, with all it held for us.",
+            registry=registry,
+        )
+        self.dead_letters = Gauge(
+            "bridge_dead_letters", "Dead letters that are kept.", registry=registry
         )
 
     def _add_work(self, registry: CollectorRegistry) -> None:
@@ -97,8 +112,11 @@ class Metrics:
             "bridge_journal_commit_seconds", "Time of a journal commit.", registry=registry
         )
 
-    def queue(self, name: str, length: int, limit: int) -> None:
-        """Note how full a queue is; the peak follows by itself."""
+    def queue(self, name: str, length: int, limit: float) -> None:
+        """Note how full a queue is; the peak follows by itself.
+
+        A durable queue that only the disk limits has the limit `math.inf`.
+        """
         self.queue_length.labels(name).set(length)
         self.queue_limit.labels(name).set(limit)
         peak = self.queue_peak.labels(name)

@@ -108,3 +108,16 @@ def test_without_a_mail_server_there_is_no_channel() -> None:
     assert opening.smtp_channel(load(None)) is None
     channel = opening.smtp_channel(load(None, ["channels.smtp.host=mail"]))
     assert channel is not None
+
+
+async def test_channels_close_what_they_opened(tmp_path: Path) -> None:
+    """Every channel is open under its name, and its connections end with the block."""
+    journal = await opening.open_journal(load(None, [f"service.data_folder={tmp_path}"]))
+    hook = '[{name="crm", url="http://127.0.0.1:9/x", secret_key="k"}]'
+    settings = load(None, [f"channels.webhook={hook}"])
+    async with opening.open_channels(settings, journal) as channels:
+        assert tuple(channels) == opening.channel_names(settings)
+        webhook = channels["webhook:crm"]
+        assert not webhook._client.is_closed  # noqa: SLF001 - nothing else tells
+    assert webhook._client.is_closed  # noqa: SLF001
+    await journal.close()

@@ -68,6 +68,13 @@ def test_set_beats_environment_beats_file(tmp_path: Path, monkeypatch: pytest.Mo
         ("broker.port=0", ["broker.port", "0", "greater than or equal to 1"]),
         ("broker.colour=1", ["broker.colour", "not permitted"]),
         ("web.host=0.0.0.0", ["not loopback", "tls_certificate", "behind_proxy"]),
+        ('web.origins=["bridge.example"]', ["web.origins", "https://host"]),
+        ('web.origins=["https://bridge.example/"]', ["web.origins", "https://host"]),
+        (
+            'channels.webhook=[{name="crm", url="crm.example", secret_key="k"}]',
+            ["channels.webhook.0.url", "crm.example", "https://host/path"],
+        ),
+        ("series.url=influx:8086", ["series.url", "http://host/path"]),
         ("nothing", ["section.key=value"]),
         ('service.roles=["cook"]', ["service.roles", "cook", "intake"]),
     ],
