@@ -52,6 +52,10 @@ class Comeback:
             self._was_settled = True
             self._attempt = self._kicks = 0
         self._kicks = 0 if explained else self._kicks + 1
+        if self._kicks:
+            # The broker is there. Longer and longer waits would let each of two clients hold
+            # the session long enough to count as settled, and the fight would never end.
+            self._attempt = 0
         if self._kicks > (SETTLED_KICKS_MAX if self._was_settled else NEWCOMER_KICKS_MAX):
             raise ConflictError(
                 f"client id {self._options.client_id!r} seems to be used by another client: "

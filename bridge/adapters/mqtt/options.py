@@ -93,7 +93,7 @@ class MqttOptions:
     connect_timeout_s: float = 10.0
     backoff_min_s: float = 0.5
     backoff_max_s: float = 30.0
-    settled_s: float = 10.0
+    settled_s: float = 3.0
     watch_dropped: bool = True
     subscriptions_file: Path | None = None
 
@@ -120,10 +120,18 @@ class MqttOptions:
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
-        """The filters as they are subscribed."""
+        """The filters as they are subscribed, without those that another one covers.
+
+        A broker may deliver a message once per filter that it fits [MQTT 5, 3.3.4].
+        """
+        needed = [
+            one
+            for one in dict.fromkeys(self.filters)
+            if not any(other != one and covers(other, one) for other in self.filters)
+        ]
         if not self.share_group:
-            return self.filters
-        return tuple(f"$share/{self.share_group}/{one}" for one in self.filters)
+            return tuple(needed)
+        return tuple(f"$share/{self.share_group}/{one}" for one in needed)
 
     def unanswered(self, detail: str) -> str:
         """Say for a person that no answer to CONNECT came, and what may be the cause.
@@ -142,3 +150,14 @@ class MqttOptions:
             f"{told}; TLS is up: does the broker accept the certificate {self.tls.cert_file}? "
             "Its date, its authority or its name may be wrong; the broker's log says which"
         )
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Tell whether every topic that fits one filter fits the other, too."""
+    levels, theirs = wide.split("/"), narrow.split("/")
+    for index, level in enumerate(levels):
+        if level == "#":
+            return True
+        if index >= len(theirs) or theirs[index] == "#" or level not in ("+", theirs[index]):
+            return False
+    return len(levels) == len(theirs)

@@ -46,6 +46,35 @@ def test_newcomer_gives_up_before_the_elder() -> None:
             kicks(one, 1)
 
 
+@pytest.mark.parametrize("lead_s", [4.0, 30.0, 86_400.0])
+@pytest.mark.parametrize("settled_newcomer", [False, True])
+def test_one_of_two_gives_up(lead_s: float, *, settled_newcomer: bool) -> None:
+    """Two clients with one id never fight for ever, and the elder outlasts a newcomer.
+
+    Each one's connection lasts as long as the other waits before it comes back.
+    """
+    elder, newcomer = Comeback(MqttOptions()), Comeback(MqttOptions())
+    names = {id(elder): "elder", id(newcomer): "newcomer"}
+    elder.connected(0.0)
+    now_s, holder, other = lead_s, elder, newcomer
+    if settled_newcomer:
+        newcomer.connected(0.0)
+        newcomer.lost(60.0, explained=True)
+    given_up = None
+    for _ in range(100):
+        other.connected(now_s)
+        try:
+            holder.lost(now_s, explained=False)
+        except ConflictError:
+            given_up = names[id(holder)]
+            break
+        now_s += holder.wait_s()
+        holder, other = other, holder
+    assert given_up is not None
+    if not settled_newcomer:
+        assert given_up == "newcomer"
+
+
 def test_a_broker_that_is_away_is_no_kick() -> None:
     """Failed attempts and explained ends between kicks show trouble at the broker."""
     comeback = Comeback(OPTIONS)
