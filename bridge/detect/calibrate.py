@@ -2,7 +2,8 @@
 
 The lasting change is calibrated to the false-alarm budget (`bridge.detect.shift`); novelty
 counts by its share of the range ever seen. The larger one is the score; its parts per signal
-are the contributions.
+are the contributions. A score above one half says that the present is news; a lasting change,
+once told, stays just below it for as long as the alarm is held.
 """
 
 import numpy as np
@@ -11,6 +12,9 @@ from bridge.detect.config import ChainOut
 from bridge.detect.shift import ShiftState
 from bridge.detect.state import rows_of
 from bridge.model.samples import Frame
+
+LASTING_MOST = 0.98
+"""A lasting change alone scores up to just below one half."""
 
 
 def update(shifted: ShiftState, frame: Frame, out: ChainOut) -> None:
@@ -23,7 +27,9 @@ def update(shifted: ShiftState, frame: Frame, out: ChainOut) -> None:
     lasting = np.maximum(lasting, level[:, 2 * k :] * shifted.joint[at])
     evidence = np.where((out.novelty > out.raw)[:, None], out.contributions, lasting)
     np.maximum(out.raw, out.novelty, out=out.raw)
-    square = out.raw * out.raw
+    # What lasts has been told by the alarm; above one half only news goes.
+    present = np.maximum(out.novelty, np.minimum(out.raw, LASTING_MOST))
+    square = present * present
     out.score[...] = square / (square + 1.0)
     total = evidence.sum(axis=1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):

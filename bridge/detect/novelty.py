@@ -24,8 +24,6 @@ FAR = 255
 LOW_GAIN = 0.2
 SETTLE_ROWS = 600
 """Nothing is told before so many rows: until then everything is new."""
-LOW_ROWS = 96
-"""The low-passed view speaks after so many rows with a clock known."""
 THETA = 0.05
 """Share of the range at which a new value counts as one half; more signals, more chances."""
 REST = (0.03, 24, 120)
@@ -88,20 +86,29 @@ def theta(config: ChainConfig) -> float:
     return float(THETA * (1.0 + 0.5 * np.log(signals)))
 
 
-def update(config: ChainConfig, state: NoveltyState, frame: Frame, out: ChainOut) -> None:
-    """Write `out.novelty` (1 = the limit) and, in `out.contributions`, that of each signal."""
+def update(
+    config: ChainConfig,
+    state: NoveltyState,
+    frame: Frame,
+    out: ChainOut,
+    seen: tuple[Wide, Wide],
+) -> None:
+    """Write `out.novelty` (1 = the limit) and, in `out.contributions`, that of each signal.
+
+    `seen` is the reading less what the settings explain, and its departure from what this hour
+    was like of late (`bridge.detect.season`); NaN where there is nothing.
+    """
     at = rows_of(frame.slot)
     rows = state.rows[at] + 1
     state.rows[at] = rows
     _begin_anew(config, state, frame.slot, rows)
-    views = _views(config, state, at, out)
+    views = _views(config, state, frame, out, seen)
     distance = _distance(state, at, views)
     span = state.most[at] - state.least[at]
     _remember(state, frame.slot, views)
     scale = span[:, :, [0, 1, 0]]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(scale > 0.0, np.minimum(distance / scale, 1e6), 0.0)
-    share[:, :, 2] *= (rows > LOW_ROWS)[:, None]
     each = np.minimum(share.max(axis=2, initial=0.0) / theta(config), 1e6)
     ripe = rows > SETTLE_ROWS
     if config.settings:
@@ -127,15 +134,22 @@ def _begin_anew(
             getattr(state, name)[now] = getattr(fresh, name)[0]
 
 
-def _views(config: ChainConfig, state: NoveltyState, at: Rows, out: ChainOut) -> Wide:
+def _views(
+    config: ChainConfig,
+    state: NoveltyState,
+    frame: Frame,
+    out: ChainOut,
+    seen: tuple[Wide, Wide],
+) -> Wide:
     """Return the three views of each signal, shape (n, k, 3); NaN where there is nothing."""
-    reading = np.where(config.scored & (out.state >= 0)[:, None], out.adjusted, np.nan)
+    value, departure = seen
+    reading = np.where(config.scored & (out.state >= 0)[:, None], value, np.nan)
+    at = rows_of(frame.slot)
     row = np.arange(state.rows.size, dtype=np.int32)[at]
     turn = state.rows[at] % 4
     state.last[row, :, turn] = reading
     last = state.last[at]
     mean = 0.25 * ((last[:, :, 0] + last[:, :, 1]) + (last[:, :, 2] + last[:, :, 3]))
-    departure = np.clip(out.z, -8.0, 8.0) if config.settings else reading
     low = state.low[at]
     known = np.isfinite(departure)
     low = np.where(known, low + LOW_GAIN * (departure - low), low)

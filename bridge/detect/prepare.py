@@ -22,7 +22,7 @@ STUCK_TIMES = 3
 """Stuck after so many equal rows, and this many times longer than the longest run that
 ended."""
 STUCK_AFTER = 100
-"""No verdict before so many rows."""
+"""No verdict before so many rows, nor in the first half of commissioning."""
 SPIKE_STEPS = 30.0
 """A step so many times the usual one is not believed at once."""
 SPIKE_AFTER = 32
@@ -88,7 +88,7 @@ def update(config: ChainConfig, state: PrepareState, frame: Frame, out: ChainOut
     there &= ~outside
     rows = state.rows[at] + 1
     state.rows[at] = rows
-    stuck = _stuck(state, at, (value, there), rows) & there & config.scored
+    stuck = _stuck(config, state, at, (value, there), rows) & there & config.scored
     quality[stuck] = Quality.STUCK
     there &= ~stuck
     spike = _spikes(state, at, (value, there, ~config.scored), rows) & config.scored
@@ -97,6 +97,7 @@ def update(config: ChainConfig, state: PrepareState, frame: Frame, out: ChainOut
 
 
 def _stuck(
+    config: ChainConfig,
     state: PrepareState,
     at: slice | NDArray[np.int32],
     reading: tuple[Wide, NDArray[np.bool_]],
@@ -107,15 +108,17 @@ def _stuck(
     same = state.same[at]
     run = state.run[at]
     longest = state.run_max[at]
+    late = rows[:, None] > max(STUCK_AFTER, config.commissioning_rows // 2)
     equal = value == same
     ended = there & ~equal
-    stuck = run >= np.maximum(STUCK_ROWS, STUCK_TIMES * longest)
-    # The run that was called stuck is no example of what a live sensor does.
-    state.run_max[at] = np.where(ended & ~stuck, np.maximum(longest, run), longest)
+    stuck = late & (run >= np.maximum(STUCK_ROWS, STUCK_TIMES * longest))
+    # A run that was called stuck is no example of what a live sensor does; but what ends by
+    # itself at one length again and again is its way, and is not told twice.
+    example = np.where(stuck, run // STUCK_TIMES + 1, run)
+    state.run_max[at] = np.where(ended, np.maximum(longest, example), longest)
     run = np.where(ended, 1, run + (there & equal))
     state.run[at] = run
     state.same[at] = np.where(there, value, same)
-    late = rows[:, None] > STUCK_AFTER
     return late & (run >= np.maximum(STUCK_ROWS, STUCK_TIMES * longest))
 
 

@@ -24,7 +24,7 @@ VISITS_MIN = 2
 """A half hour speaks once it has been met on so many days."""
 WEEK_VISITS_MIN = 6
 """A span of the week speaks once all its half hours have been met."""
-GAIN_MIN = 0.1
+GAIN_MIN = 0.25
 """Share of a span's mean that a visit teaches, at least; 1 / visits before."""
 USEFUL = 0.9
 """The shape is used where it leaves less than this share of the mean absolute deviation."""
@@ -86,8 +86,15 @@ def init(config: ChainConfig, n: int) -> SeasonState:
     )
 
 
-def update(config: ChainConfig, state: SeasonState, frame: Frame, out: ChainOut) -> None:
-    """Subtract from `out.adjusted` what the hour explains, and add it to `out.location`."""
+def update(
+    config: ChainConfig, state: SeasonState, frame: Frame, out: ChainOut, departure: Wide
+) -> None:
+    """Subtract from `out.adjusted` what the hour explains, and add it to `out.location`.
+
+    `departure` receives how far each reading is from what this hour was like of late; NaN where
+    the hour has not been met often enough, or without a clock.
+    """
+    departure.fill(np.nan)
     if not config.clock:
         return
     at = rows_of(frame.slot)
@@ -98,15 +105,15 @@ def update(config: ChainConfig, state: SeasonState, frame: Frame, out: ChainOut)
     state.span[at] = span
     row = np.arange(state.span.size, dtype=np.int32)[at] if isinstance(at, slice) else at
     half, three = span % DAY_SPANS, span // 6
-    day = np.where(
-        state.days[row, :, half] >= VISITS_MIN, state.day[row, :, half] - state.middle[at], 0.0
-    )
+    met, level = state.days[row, :, half] >= VISITS_MIN, state.day[row, :, half]
+    day = np.where(met, level - state.middle[at], 0.0)
     week = np.where(
         state.weeks[row, :, three] >= WEEK_VISITS_MIN,
         state.week[row, :, three],
         np.float32(0.0),
     )
     shape = day + week
+    departure[...] = np.where(met, out.adjusted - level - week, np.nan)
     rested = out.resting[:, None] | (out.state < 0)[:, None]
     there = np.isfinite(out.adjusted) & ~rested
     deviation = np.where(there, out.adjusted, 0.0)
