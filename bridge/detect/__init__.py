@@ -1,1 +1,1 @@
-"""The numpy/scipy core: align, prepare, operating state, baseline, scores, health, prognosis."""
+"""The numpy/scipy core: align, prepare, operating state, baseline, scores, health, dates."""
