@@ -6,7 +6,6 @@ own: ``password_file`` instead of ``password``. `deploy/bridge.toml` documents e
 test holds it complete.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,8 +18,9 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from bridge.app import options
 from bridge.app.urls import Origin, Url
-from bridge.model.errors import CatalogError, Problem
+from bridge.model.errors import CatalogError, InputError
 
 RoleName = Literal["intake", "archive", "watch", "desk", "web"]
 ALL_ROLES: tuple[RoleName, ...] = ("intake", "archive", "watch", "desk", "web")
@@ -48,12 +48,15 @@ class Section(BaseModel):
 def _secret(value: SecretStr | None, file: Path | None, key: str) -> SecretStr | None:
     if value is not None and file is not None:
         raise ValueError(f"give either {key} or {key}_file, not both")
-    if file is None:
-        return value
-    try:
-        return SecretStr(file.read_text("utf-8").strip())
-    except OSError as error:
-        raise ValueError(f"{key}_file {file}: {error.strerror}") from error
+    if file is not None:
+        try:
+            value = SecretStr(file.read_text("utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            said = getattr(error, "strerror", None) or "no text in UTF-8"
+            raise ValueError(f"{key}_file {file}: {said}") from error
+    if value is not None and not value.get_secret_value():
+        raise ValueError(f"{file or key} is empty: leave {key} out, or give one")
+    return value
 
 
 class ServiceSection(Section):
@@ -234,6 +237,12 @@ class WebhookSection(Section):
     def _signed(self) -> "WebhookSection":
         if self.secret_key is None and self.secret_key_file is None:
             raise ValueError("secret_key or secret_key_file is needed: webhooks are signed")
+        from bridge.adapters.channels.webhook import check_secret  # most commands need no HTTP
+
+        try:
+            check_secret(self.secret)
+        except InputError as error:
+            raise ValueError(str(error)) from error
         return self
 
 
@@ -279,7 +288,7 @@ class Settings(BaseSettings):
     """The whole tree."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BRIDGE_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix=options.PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
     )
 
     service: ServiceSection = ServiceSection()
@@ -336,48 +345,12 @@ def load(path: Path | None, overrides: list[str] | None = None) -> Settings:
     CatalogError
         With every problem: where it stands, which key, what was found and what is allowed.
     """
-    tree = _read(path) if path else {}
-    given = _overrides(overrides or [])
+    tree = options.read_file(path) if path else {}
+    given = options.read_overrides(overrides or [])
+    options.check_environment(Settings.model_fields)
     try:
         return Settings(file_tree=tree, **given)  # type: ignore[call-arg]
     except ValidationError as error:
-        raise CatalogError([_problem(each, path) for each in error.errors()]) from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        text = f"nothing readable ({error.strerror})"
         raise CatalogError(
-            [Problem(str(path), "-", text, "a settings file; see deploy/bridge.toml")]
+            [options.problem_of(each, path) for each in error.errors()]
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogError(
-            [Problem(str(path), "-", str(error), "TOML 1.0 in UTF-8")]
-        ) from error
-
-
-def _overrides(pairs: list[str]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for pair in pairs:
-        key, sign, text = pair.partition("=")
-        parts = key.strip().split(".")
-        if not sign or len(parts) < 2 or not all(parts):  # noqa: PLR2004 - section and key
-            raise CatalogError([Problem("--set", pair, "no value", "section.key=value")])
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
-        branch = tree
-        for part in parts[:-1]:
-            branch = branch.setdefault(part, {})
-        branch[parts[-1]] = value
-    return tree
-
-
-def _problem(error: Any, path: Path | None) -> Problem:  # noqa: ANN401 - pydantic's ErrorDetails
-    key = ".".join(str(part) for part in error["loc"]) or "-"
-    found = "nothing" if error["type"] == "missing" else repr(error.get("input"))[:120]
-    where = str(path) if path else "settings"
-    return Problem(where, key, found, error["msg"].removeprefix("Value error, "))

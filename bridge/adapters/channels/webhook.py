@@ -45,6 +45,11 @@ def sign(secret: str, id_: str, timestamp: int, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
+def check_secret(secret: str) -> None:
+    """Raise `InputError` where a secret cannot be a key, before the first message needs it."""
+    _key(secret)
+
+
 def verify(
     headers: Mapping[str, str],
     body: bytes,

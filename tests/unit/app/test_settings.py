@@ -103,3 +103,47 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path):
     file.write_text("[broker\n")
     with pytest.raises(CatalogError, match=r"broken\.toml"):
         load(file)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["broker.password=hush", "broker.password_file=/nonexistent"],
+        ["broker.password=hush", "broker.tls_ca=ca.pem"],
+        ["broker.password=['hush']"],
+        ["records.url=['postgresql+psycopg://me:hush@db/x']"],
+        ["series.url=ftp://me:hush@db"],
+        ['channels.webhook=[{name="crm", url="http://crm", secret_key="whsec_hush!"}]'],
+        ["broker=hush"],
+    ],
+)
+def test_no_secret_is_shown(overrides: list[str]):
+    """Whatever is wrong around a secret, the message does not repeat it."""
+    with pytest.raises(CatalogError) as caught:
+        load(None, overrides)
+    assert "hush" not in str(caught.value).replace("broker=hush", "")
+
+
+@pytest.mark.parametrize("key", ["broker.password", "series.token", "channels.smtp.password"])
+def test_an_empty_secret_is_refused(tmp_path: Path, key: str):
+    """An empty secret is a mistake, not no secret: a file may not have been filled."""
+    empty = tmp_path / "secret"
+    empty.write_text("\n")
+    for override in (f'{key}=""', f"{key}_file={empty}"):
+        with pytest.raises(CatalogError, match="is empty"):
+            load(None, [override])
+
+
+def test_an_unknown_section_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch):
+    """A slip in a variable's name is an error, not silence; other variables are not ours."""
+    monkeypatch.setenv("BRIDGE_TOKEN", "for the command line")
+    load(None)
+    monkeypatch.setenv("BRIDGE_BROKR__HOST", "x")
+    with pytest.raises(CatalogError, match=r"BRIDGE_BROKR__HOST.*broker"):
+        load(None)
+
+
+def test_a_value_and_a_section_are_not_both():
+    """One key cannot be a value and a section."""
+    with pytest.raises(CatalogError, match="one of both"):
+        load(None, ["broker.port=1", "broker.port.deep=2"])
