@@ -50,8 +50,9 @@ class WatchOptions:
         How often the state is written, and how many are kept.
     status_every_s : float
         Real time between two states of one asset.
-    offset_every_s : float
-        The offset is put at least so often, also where nothing is to be said.
+    offset_every_s, offset_idle_s : float
+        The offset is put at least so often, also where nothing is to be said; and so soon after
+        the last time where everything that is journalled has been watched.
     lateness_s : float or None
         Known reordering of all sources; None learns it per asset.
     read_records, round_s : int, float
@@ -68,6 +69,7 @@ class WatchOptions:
     snapshots_kept: int = 3
     status_every_s: float = 2.0
     offset_every_s: float = 1.0
+    offset_idle_s: float = 0.1
     lateness_s: float | None = None
     read_records: int = 64
     round_s: float = 0.5
@@ -173,10 +175,12 @@ class Watch:
             run.reach = min(2 * run.reach, most) if calm else max(run.reach // 2, 1)
         else:
             said = await asyncio.to_thread(run.engine.check, self._clock.now_ns())
-        await self._put(run, said)
+        await self._put(run, said, idle=not records)
         await self._snapshot(run)
         if not records:
-            await self._journal.wait(run.position, timeout_s=self._options.idle_s)
+            unsaid = run.position > run.committed
+            wait_s = self._options.offset_idle_s if unsaid else self._options.idle_s
+            await self._journal.wait(run.position, timeout_s=wait_s)
 
     async def _feed(self, run: _Run, records: Sequence[Record]) -> dict[str, list[Detection]]:
         """Let the engine take some records; return what it said beyond what the inbox has."""
@@ -211,7 +215,7 @@ class Watch:
             return
         run.catalogs[tenant, version] = catalog
 
-    async def _put(self, run: _Run, said: dict[str, list[Detection]]) -> None:
+    async def _put(self, run: _Run, said: dict[str, list[Detection]], *, idle: bool) -> None:
         """Put what was said, how assets stand, and the offset; wait for an absent inbox."""
         now_s = time.monotonic()
         states: dict[str, list[AssetStatus]] = {}
@@ -220,7 +224,8 @@ class Watch:
             for each in await asyncio.to_thread(_statuses, run):
                 states.setdefault(each.tenant, []).append(each)
         moved = run.position > run.committed
-        overdue = moved and now_s - run.put_s >= self._options.offset_every_s
+        wait_s = self._options.offset_idle_s if idle else self._options.offset_every_s
+        overdue = moved and now_s - run.put_s >= wait_s
         tenants = sorted(set(said) | set(states))
         if not tenants and overdue:
             tenants = sorted(run.engine.tenants)[:1]
