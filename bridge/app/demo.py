@@ -45,7 +45,7 @@ from simulators.fleet import Fleet, FleetOptions, soon_after
 from simulators.publish import Broker
 
 HISTORY_DAYS = 21
-ROW_NS = 300 * NS_PER_S
+ROW_NS = 600 * NS_PER_S
 HOST = "127.0.0.1"
 WEB_READY_S = 20.0
 SEEDS = range(2**31)
