@@ -136,6 +136,7 @@ class Wiring:
             clock=opened.clock,
             dropped=self._dropped,
             options=LookoutOptions(tenant=settings.service.tenant),
+            memory=settings.service.data_folder / "broker-dropped",
         )
         return [
             Part("intake", run),

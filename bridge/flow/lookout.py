@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
@@ -59,6 +60,9 @@ class Lookout:
         Ports.
     dropped : callable
         How many messages the broker says it has dropped so far; None where it does not say.
+    memory : Path or None
+        File that keeps that count: what is dropped while this service is away, which is when a
+        broker drops, shows as a rise over what was seen last.
     """
 
     journal: Journal
@@ -66,12 +70,14 @@ class Lookout:
     clock: Clock
     dropped: Callable[[], int | None]
     options: LookoutOptions = field(default_factory=LookoutOptions)
+    memory: Path | None = None
     _active: set[tuple[str, str]] = field(default_factory=set)
     _sizes: deque[tuple[float, int]] = field(default_factory=deque)
     _dropped: int | None = None
 
     async def run(self) -> None:
         """Look until cancelled."""
+        self._dropped = await asyncio.to_thread(self._remembered)
         while True:
             await self.look(time.monotonic())
             await asyncio.sleep(self.options.every_s)
@@ -116,13 +122,36 @@ class Lookout:
         count = self.dropped()
         if count is None:
             return
-        before, self._dropped = self._dropped, count
-        if before is not None and count > before:
-            log.error("messages lost at the broker", count=count - before)
-            detail = f"{count - before} messages, {count} in all"
-            await self._begin("broker-dropped", "broker", detail)
-        elif before is not None:
+        before = self._dropped
+        if count == before:
             await self._end("broker-dropped", "broker", "no further messages dropped")
+            return
+        # A broker that started again counts from 0: all it says now is new.
+        lost = 0 if before is None else count - before if count > before else count
+        if lost:
+            log.error("messages lost at the broker", count=lost)
+            detail = f"{lost} messages, {count} in all"
+            await self._begin("broker-dropped", "broker", detail)
+        # Remembered last: a crash before tells it again rather than never.
+        self._dropped = count
+        await asyncio.to_thread(self._remember, count)
+
+    def _remembered(self) -> int | None:
+        try:
+            text = self.memory.read_text("ascii") if self.memory else ""
+        except (OSError, UnicodeDecodeError):
+            return None
+        return int(text) if text.strip().isdecimal() else None
+
+    def _remember(self, count: int) -> None:
+        if self.memory is None:
+            return
+        part = self.memory.with_suffix(".part")
+        try:
+            part.write_text(f"{count}\n", "ascii")
+            part.replace(self.memory)
+        except OSError as error:
+            log.warning("broker's count not kept", file=str(self.memory), detail=error.strerror)
 
     async def _begin(self, kind: TroubleKind, on: str, detail: str) -> None:
         if (kind, on) not in self._active:

@@ -1,10 +1,11 @@
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from bridge.adapters.journal.sqlite import JournalOptions, SqliteJournal
 from bridge.cases.inputs import Input, TroubleSeen
-from bridge.flow.lookout import Lookout
+from bridge.flow.lookout import Lookout, LookoutOptions
 from bridge.flow.ports import Entry
 
 NOON_NS = 1_790_000_000 * 10**9
@@ -98,3 +99,50 @@ async def test_messages_dropped_at_the_broker_are_a_loss_to_tell(journal: Sqlite
         ("broker-dropped", "broker", False),
     ]
     assert "2 messages, 9 in all" in inbox.inputs[0].detail  # type: ignore[union-attr]
+
+
+async def start(journal: SqliteJournal, memory: Path, *counts: int) -> Inbox:
+    """Run a lookout that sees these counts of the broker, then end it."""
+    inbox, left, over = Inbox(), list(counts), asyncio.Event()
+
+    def dropped() -> int | None:
+        if not left:
+            over.set()
+        return left.pop(0) if left else None
+
+    options = LookoutOptions(every_s=0.001)
+    lookout = Lookout(journal, inbox, Clock(), dropped, options, memory)  # type: ignore[arg-type]
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(lookout.run())
+        async with asyncio.timeout(5):
+            await over.wait()
+        task.cancel()
+    return inbox
+
+
+async def test_what_is_dropped_while_the_service_is_away_is_told(
+    journal: SqliteJournal, tmp_path: Path
+):
+    """A broker drops when nobody fetches: the rise over the last run's count is told."""
+    memory = tmp_path / "broker-dropped"
+    assert (await start(journal, memory, 7, 7)).inputs == []
+    assert (await start(journal, memory, 7)).inputs == []
+    told = (await start(journal, memory, 19)).inputs
+    assert [each.detail for each in told] == ["12 messages, 19 in all"]
+    assert (await start(journal, memory, 19)).inputs == []
+
+
+async def test_a_broker_that_started_again_counts_anew(journal: SqliteJournal, tmp_path: Path):
+    """After a restart of the broker all that it says it dropped is new; 0 is nothing."""
+    memory = tmp_path / "broker-dropped"
+    await start(journal, memory, 7)
+    told = (await start(journal, memory, 3)).inputs
+    assert [each.detail for each in told] == ["3 messages, 3 in all"]
+    assert (await start(journal, memory, 0)).inputs == []
+
+
+async def test_a_damaged_memory_is_none(journal: SqliteJournal, tmp_path: Path):
+    """What cannot be read counts as a first start."""
+    memory = tmp_path / "broker-dropped"
+    memory.write_bytes(b"\xffseven")
+    assert (await start(journal, memory, 9)).inputs == []
