@@ -5,6 +5,7 @@ SQL, MQTT or HTTP.
 """
 
 from bridge.flow.ports.demo import Demo, DemoState
+from bridge.flow.ports.people import Identity, People
 from bridge.flow.ports.records import (
     Backlog,
     CaseFilter,
@@ -12,13 +13,11 @@ from bridge.flow.ports.records import (
     Channel,
     Decision,
     DeskStore,
-    Identity,
     Inbox,
     Notification,
     Outbox,
     Outcome,
     Page,
-    People,
     Queued,
     Receipt,
     Sending,
