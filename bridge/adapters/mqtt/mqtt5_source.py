@@ -13,7 +13,12 @@ import mqtt5
 
 from bridge.adapters.mqtt.comeback import Comeback
 from bridge.adapters.mqtt.mqtt5_link import Link
-from bridge.adapters.mqtt.options import DROPPED_TOPIC, RECEIVE_MAX, MqttOptions
+from bridge.adapters.mqtt.options import (
+    DROPPED_TOPIC,
+    RECEIVE_MAX,
+    SUBACK_PATIENCE_S,
+    MqttOptions,
+)
 from bridge.adapters.mqtt.subscriptions import outdated
 from bridge.flow.clock import Clock
 from bridge.flow.ports import Delivery, SourceStatus
@@ -204,7 +209,9 @@ class Mqtt5Source:
         link.write(_subscribe_packet(options))
         link.keep_alive(connack.server_keep_alive or options.keep_alive_s)
         # A resumed session may send a backlog before SUBACK, longer than we read at a time.
-        if not connack.session_present and await link.suback is None:
+        if connack.session_present:
+            await asyncio.wait({link.suback}, timeout=SUBACK_PATIENCE_S)
+        elif await link.suback is None:
             raise link.fault or UnavailableError("broker", "it closed the connection")
         self._set_connected(connected=True, detail="connected")
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from bridge.model.errors import InputError
 
 RECEIVE_MAX = 65_535
+SUBACK_PATIENCE_S = 1.0
+"""How long a resumed session waits for its SUBACK, which may stand behind a long backlog."""
+
 DROPPED_TOPIC = "$SYS/broker/publish/messages/dropped"
 
 

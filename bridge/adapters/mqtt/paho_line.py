@@ -8,7 +8,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from bridge.adapters.mqtt.options import DROPPED_TOPIC, MqttOptions
+from bridge.adapters.mqtt.options import DROPPED_TOPIC, SUBACK_PATIENCE_S, MqttOptions
 from bridge.adapters.mqtt.subscriptions import outdated
 from bridge.model.errors import UnavailableError
 
@@ -97,7 +97,8 @@ class Line:
             told = f"{where}: {detail}" if self._refused else options.unanswered(detail)
             raise UnavailableError("broker", told)
         # A resumed session may send a backlog before SUBACK, longer than we read at a time.
-        if not self._session_present and not self._granted.wait(options.connect_timeout_s):
+        patience_s = SUBACK_PATIENCE_S if self._session_present else options.connect_timeout_s
+        if not self._granted.wait(patience_s) and not self._session_present:
             raise UnavailableError("broker", self.detail or "no answer to SUBSCRIBE")
         if self.lost.is_set():
             raise UnavailableError("broker", self.detail)
