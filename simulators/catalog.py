@@ -18,7 +18,7 @@ def catalog(every_s: float = 300) -> Tree:
     """
     return {
         "tenant": "default",
-        "policy": {"false_alarms_per_machine_year": 1},
+        "policy": {"false_alarms_per_machine_year": 0.25},
         "people": _people(),
         "on_call": [
             {

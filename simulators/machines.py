@@ -227,8 +227,10 @@ class Machine:
         return loads[np.searchsorted(changes, np.arange(n) / n, side="right")]
 
     def _campaigns(self, day: int) -> tuple[Column, Column]:
+        """Return when the product changes, in shares of a day, and the load of each product."""
         rng = self._rng("load", day)
-        changes = np.sort(rng.uniform(0, 1, int(rng.integers(3, 9))))
+        changes = np.cumsum(rng.uniform(2.5, 8.0, 10)) / 24
+        changes = changes[changes < 0.95]
         return changes, rng.uniform(0.55, 0.92, changes.size + 1)
 
     def _ambient(self, times: NDArray[np.int64]) -> Column:
@@ -238,7 +240,7 @@ class Machine:
         phase = crc32(f"{self.seed}/{self.zone}".encode()) / 2**32 * 2 * np.pi
         day = 2.5 * np.sin(2 * np.pi * local / DAY_S - 2.4)  # warmest at three in the afternoon
         season = 3.0 * np.sin(2 * np.pi * t / (365.25 * DAY_S) - 1.9)
-        weather = 1.6 * np.sin(2 * np.pi * t / (5.3 * DAY_S) + phase) + 1.1 * np.sin(
+        weather = 1.0 * np.sin(2 * np.pi * t / (5.3 * DAY_S) + phase) + 0.7 * np.sin(
             2 * np.pi * t / (11.7 * DAY_S) + 2.3 * phase
         )
         ambient: Column = 21.0 + day + season + weather

@@ -202,10 +202,13 @@ def test_a_machine_that_nobody_repairs_breaks_and_stands_still() -> None:
     assert (down.signals["speed"] == 0).all()
     later = sample.rows(asset, end_ns, end_ns + 3 * DAY_NS)
     before = sample.rows(asset, START_NS, START_NS + 3 * DAY_NS)
-    busy = [rows.signals["speed"] > 2_000 for rows in (later, before)]
-    assert later.signals["vibration"][busy[0]].mean() == pytest.approx(
-        before.signals["vibration"][busy[1]].mean(), rel=0.15
-    )
+    # Out of balance, a wheel shakes with the square of its speed; so it is compared by that.
+    shakes = [
+        np.median(rows.signals["vibration"][busy] / rows.signals["speed"][busy] ** 2)
+        for rows in (later, before)
+        for busy in [rows.signals["speed"] > 2_000]
+    ]
+    assert shakes[0] == pytest.approx(shakes[1], rel=0.1)
 
 
 def test_midnight_changes_no_load() -> None:
