@@ -191,9 +191,19 @@ def _take(
     if over.any():
         _count(state, (tall, row), over, surplus)
     _hold(state, tall)
+    behind = _where(tall, over)
     tall, row = _where(tall, ~over), row[~over]
-    if not row.size:
-        return
+    if row.size:
+        yield from _put(config, state, (tall, row), surplus)
+    # What came too late for its row is waited for in the next ones.
+    state.ago[behind.asset, behind.signal] = 0
+
+
+def _put(
+    config: AlignConfig, state: AlignState, part: tuple[Tall, Times], surplus: Surplus
+) -> Iterator[Frame]:
+    """Put readings into the rows that they belong to, and close what is overdue or whole."""
+    tall, row = part
     begins = np.ones(row.size, np.bool_)
     begins[1:] = tall.asset[1:] != tall.asset[:-1]
     asset, number = tall.asset[begins], row[begins]
@@ -206,8 +216,9 @@ def _take(
     state.open[at, to] = np.True_
     state.has[at, to, :] = np.False_
     state.value[at, to] = np.nan
-    _fill(config, state, (tall, row), surplus)
+    late = _where(tall, _fill(config, state, (tall, row), surplus))
     yield from _close(config, state, asset, waiting=False)
+    state.ago[late.asset, late.signal] = 0
 
 
 def _where(tall: Tall, mask: Flags) -> Tall:
@@ -217,21 +228,22 @@ def _where(tall: Tall, mask: Flags) -> Tall:
 
 def _fill(
     config: AlignConfig, state: AlignState, part: tuple[Tall, Times], surplus: Surplus
-) -> None:
-    """Write readings that have not come yet; the first of several counts."""
+) -> Flags:
+    """Write readings that have not come yet, the first of several; say which came too late."""
     tall, row = part
     place = row % DEPTH
     key = tall.asset.astype(np.int64) * config.k + tall.signal
     first = np.zeros(key.size, np.bool_)
     first[np.unique(key, return_index=True)[1]] = np.True_
     new = first & ~state.has[tall.asset, place, tall.signal]
-    late = _behind(config, state, (tall, row), new)
-    surplus.repeat += int((~new).sum())
-    surplus.late += int(late.sum())
-    new &= ~late
+    new &= ~_behind(config, state, (tall, row), new)
     where = (tall.asset[new], place[new], tall.signal[new])
     state.value[where] = tall.value[new]
     state.has[where] = np.True_
+    late: Flags = ~state.has[tall.asset, place, tall.signal]
+    surplus.repeat += int((~new & ~late).sum())
+    surplus.late += int(late.sum())
+    return late
 
 
 def _behind(

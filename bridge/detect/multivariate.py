@@ -27,7 +27,8 @@ from bridge.model.samples import Slots32
 SIGNALS_MAX = 16
 """With more signals than this the matrix would outgrow the budget of memory; they go alone."""
 CLIP = 4.0
-SHRINK_MIN = 0.1
+SHRINK_MIN = 0.05
+BLOCKS_MIN = 24
 BLOCKS_MAX = 400
 
 
@@ -53,7 +54,12 @@ def init(config: ChainConfig, n: int) -> MultivariateState:
     return MultivariateState(np.zeros(n, np.int32), np.zeros((n, k, k)))
 
 
-def update(state: MultivariateState, slot: Slots32, u: Wide, out: tuple[Wide, Wide]) -> None:
+def update(
+    state: MultivariateState,
+    slot: Slots32,
+    block: tuple[Wide, NDArray[np.bool_]],
+    out: tuple[Wide, Wide],
+) -> None:
     """Fold one block of some assets in, and say how odd it was before that.
 
     Parameters
@@ -62,13 +68,15 @@ def update(state: MultivariateState, slot: Slots32, u: Wide, out: tuple[Wide, Wi
         Changed in place.
     slot : NDArray[np.int32], shape (n,)
         Whose blocks these are.
-    u : NDArray[np.float64], shape (n, k)
-        Block means in own deviations; 0 where missing.
+    block : (u, learning)
+        Shapes (n, k) and (n,): block means in own deviations, 0 where missing, and who is in
+        commissioning; afterwards a block teaches a four-hundredth, or a fault would be learned.
     out : (t2, residual)
         NDArray[np.float64], shapes (n,) and (n, k): T2, and each signal's residual given the
         others in its own deviations.
     """
     t2, residual = out
+    u, learning = block
     if not state.product.shape[1]:
         t2[...], residual[...] = 0.0, 0.0
         return
@@ -81,7 +89,8 @@ def update(state: MultivariateState, slot: Slots32, u: Wide, out: tuple[Wide, Wi
     t2[...] = np.maximum((weighted * u).sum(axis=1), 0.0)
     own = np.ascontiguousarray(np.diagonal(inverse, axis1=1, axis2=2))
     residual[...] = weighted / np.sqrt(own)
-    gain = 1.0 / (np.minimum(blocks, BLOCKS_MAX) + 1.0)
+    young = learning | (blocks < BLOCKS_MIN)
+    gain = np.where(young, 1.0 / (np.minimum(blocks, BLOCKS_MAX) + 1.0), 1.0 / BLOCKS_MAX)
     pair = u[:, :, None] * u[:, None, :]
     state.product[slot] = product + gain[:, None, None] * (pair - product)
     state.blocks[slot] = blocks + 1

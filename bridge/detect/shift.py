@@ -35,24 +35,26 @@ MATERIAL = 0.5
 """A mean that moved by less than this share of the usual spread is no change at all ..."""
 MATERIAL_NOISE = 1.4
 """... nor is noise that grew by less than a factor of two."""
-MATERIAL_JOINT = 1.0
-"""... nor is a joint oddness (log of T2) that grew by less than e."""
+MATERIAL_JOINT = 0.5
+"""... nor is a joint oddness (cube root of T2 per signal) that grew by less than this."""
 ALONE = 0.6
 """Share of the limit that one block alone can add: a lasting change shows in two at least."""
 CLIP_Z = 8.0
 BLOCKS_MIN = 6
-STUDENT = 4.5
-"""Limits grow by 1 + 4.5 / (independent blocks): the ratio of the far quantiles to a
+STUDENT = 6.0
+"""Limits grow by 1 + 6 / (independent blocks): the ratio of the far quantiles to a
 Gaussian's."""
 BLOCKS_MAX = 400
+TAUGHT = 2.5
+SLOWLY = 60
+"""After commissioning a block teaches at most this many own deviations, and at most a sixtieth:
+wear of some days must not become the normal wander before it is told."""
 LONGEST = 12.0
 OFF = 0.35
 CAP = 1.5
 FLOOR_MEAN = BLOCK**-0.5
 FLOOR_NOISE = (2.0 / (BLOCK - 1.0)) ** 0.5
-FLOOR_JOINT = 0.5
-JOINT_LEAST = 0.1
-"""Added to T2 per signal before its logarithm: less than this is all the same."""
+FLOOR_JOINT = 0.2
 EVERY_S = 300.0
 """Assumed where nobody says how often rows come."""
 
@@ -181,10 +183,10 @@ def _close(
     state.slow[slot] = np.where(filled, mean, state.slow[slot])
     for each in (state.count, state.total, state.square, state.telling):
         each[slot] = 0
-    together = _together(state, slot, mean, filled)
+    learning = (rows <= config.commissioning_rows)[:, None]
+    together = _together(state, slot, (mean, filled), learning[:, 0])
     value = np.concatenate([mean, noise, together], axis=1)
     there = np.concatenate([filled, filled, np.isfinite(together)], axis=1)
-    learning = (rows <= config.commissioning_rows)[:, None]
     level = _follow(config, state, slot, (value, there, learning))
     ripe = rows >= config.commissioning_rows
     state.level[slot] = np.where(ripe[:, None], level, 0.0)
@@ -220,8 +222,9 @@ def _follow(
     # Afterwards the wander goes on learning, but no single block teaches more than its clip;
     # what raised the alarm teaches nothing: a fault must not become the normal wander.
     calm = there & (np.maximum(up, down) < h)
-    taught = np.where(young, off, np.clip(off, -3.0 * sd, 3.0 * sd))
+    taught = np.where(young, off, np.clip(off, -TAUGHT * sd, TAUGHT * sd))
     state.mean[slot] = np.where(young, mean + gain * off, mean)
+    gain = np.where(young, gain, np.minimum(gain, 1.0 / SLOWLY))
     state.var[slot] = np.where(calm, var + gain * (taught * taught - var), var)
     pair = state.lagged[slot]
     state.lagged[slot] = np.where(calm, pair + gain * (taught * state.last[slot] - pair), pair)
@@ -230,11 +233,17 @@ def _follow(
     return np.where(up >= down, up, -down) / h
 
 
-def _together(state: ShiftState, slot: Slots32, mean: Wide, filled: NDArray[np.bool_]) -> Wide:
+def _together(
+    state: ShiftState,
+    slot: Slots32,
+    block: tuple[Wide, NDArray[np.bool_]],
+    learning: NDArray[np.bool_],
+) -> Wide:
     """Fold block means into correlation and trend; return the joint oddness, shape (n, 1).
 
     NaN where there are no signals to be odd together.
     """
+    mean, filled = block
     k = mean.shape[1]
     sd, length, _ = _own(state, slot)
     state.slope[slot] = np.abs(
@@ -242,11 +251,12 @@ def _together(state: ShiftState, slot: Slots32, mean: Wide, filled: NDArray[np.b
     ).max(axis=1, initial=0.0)
     t2, residual = np.empty(slot.size), np.empty(mean.shape)
     u = np.where(filled, (mean - state.mean[slot, :k]) / sd[:, :k], 0.0)
-    multivariate.update(state.multivariate, slot, u, (t2, residual))
+    multivariate.update(state.multivariate, slot, (u, learning), (t2, residual))
     square = residual * residual
     total = square.sum(axis=1, keepdims=True)
     state.joint[slot] = np.where(total > 0.0, square / np.where(total > 0.0, total, 1.0), 0.0)
-    odd = np.log(t2 / k + JOINT_LEAST)[:, None]
+    # The cube root of a chi-square is nearly Gaussian (Wilson and Hilferty, 1931).
+    odd = np.cbrt(t2 / k)[:, None]
     return odd if state.multivariate.product.shape[1] else np.full_like(odd, np.nan)
 
 
