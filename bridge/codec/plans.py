@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.codec.lanes import Spread
+from bridge.codec.names import as_id
 from bridge.codec.payloads import Fault, Limits, name_fault
 from bridge.codec.times import FIRST_NS, LAST_NS
 from bridge.model.samples import DeadLetter, Samples, Times, Values
@@ -80,10 +81,14 @@ class Plans:
 
     def slot(self, tenant: str, asset: str, signal: str) -> int | Fault:
         """Return the slot of a signal, issuing it within the limits."""
+        fault = name_fault("signal", signal)
+        if fault is not None:
+            return fault
+        asset, signal = as_id(asset), as_id(signal)
         known = self._slots.find(tenant, asset, signal)
         if known is not None:
             return known
-        fault = name_fault("signal", signal) or self._limit_fault(tenant, asset, signal)
+        fault = self._limit_fault(tenant, asset, signal)
         if fault is not None:
             return fault
         self._count(tenant, asset)

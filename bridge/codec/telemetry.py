@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from bridge.codec import json, scalar, senml
+from bridge.codec.names import as_id
 from bridge.codec.payloads import (
     Fault,
     Format,
@@ -249,7 +250,7 @@ class TelemetryDecoder:
         if fault is not None or route.asset is not None or self._gateway_of is None:
             return fault
         assert isinstance(asset, str)
-        owner = self._gateway_of(route.tenant, asset)
+        owner = self._gateway_of(route.tenant, as_id(asset))
         if owner is None or (owner and owner == route.gateway):
             return None
         detail = f"asset {shown(asset)} does not belong to gateway {shown(route.gateway)}"

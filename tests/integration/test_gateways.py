@@ -93,10 +93,11 @@ async def contents(journal: SqliteJournal) -> tuple[int, int]:
 
 async def taken(journal: SqliteJournal) -> dict[str, float]:
     """Give the value journalled of each asset."""
-    slots = SlotTable()
+    # Records first: what is journalled between the two reads may bring slots of its own.
+    records, slots = await journal.read(0), SlotTable()
     slots.absorb(await journal.slots())
     found = {}
-    for record in await journal.read(0):
+    for record in records:
         samples = blob.decode(record.body)
         pairs = zip(samples.signal.tolist(), samples.value.tolist(), strict=True)
         found |= {slots.rows[slot].asset: value for slot, value in pairs}
