@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench services
+.PHONY: help run test check cover fmt bench services
 .SILENT:
 SHELL := bash
 
@@ -39,6 +39,10 @@ check:    ## what a commit needs, under a minute: style, types, layers, unit
 	deploy/native/python.sh $(VENV) dev
 	$(quality)
 	$(call step,unit tests,$(PYTEST) -q $(wildcard tests/architecture tests/unit) $(ARGS),the first failure above names its file)
+
+cover:    ## how much of the code the tests without servers reach, file by file
+	deploy/native/python.sh $(VENV) dev
+	$(call step,coverage,$(PYTEST) -q -n 2 --dist loadfile tests/unit tests/property tests/scenarios --cov --cov-report=term:skip-covered $(ARGS),a file above lost its tests; fail_under stands in pyproject.toml)
 
 define quality
 	$(call step,style,$(BIN)/ruff check --output-format concise . && $(BIN)/ruff format --check .,make fmt repairs what a tool can repair)
