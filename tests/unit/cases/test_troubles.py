@@ -57,3 +57,15 @@ def test_the_letter_says_what_to_do(one: Desk):
     assert "6.5 h" in message.text
     assert "journal.cap_gib" in message.text
     assert "6.5 h" in message.html
+
+
+def test_without_operators_the_lead_engineer_is_told() -> None:
+    """A trouble is never told to nobody while the catalog has somebody who can act."""
+    made = desk()
+    people = [each for each in made.state.catalog.people if each.role != "operator"]
+    made.state.catalog = made.state.catalog.model_copy(update={"people": tuple(people)})
+    made.state.catalog.__dict__.pop("person_by_id", None)
+    leads = {each.id for each in people if each.role == "lead-engineer"}
+    made.take(seen(0, active=True))
+    assert {each.to for each in made.letters.values() if each.kind == "trouble"} == leads
+    assert leads
