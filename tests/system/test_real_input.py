@@ -64,11 +64,11 @@ def rows_of(path: Path) -> list[list[str]]:
 
 def femto() -> Life:
     """Give one bearing of PRONOSTIA: some hours, a row every ten seconds."""
-    head, *rows = rows_of(DATA / "femto" / "Bearing2_1.csv.gz")
+    head, *rows = rows_of(DATA / "femto" / "Bearing1_3.csv.gz")
     seconds = [float(row[head.index("t_s")]) for row in rows]
     values = [[row[head.index(name)] for name in FEMTO] for row in rows]
     times = ending_now([timedelta(seconds=each - seconds[-1]) for each in seconds])
-    return Life("femto", "bearing-2-1", FEMTO, ("h_rms", "v_rms"), times, values)
+    return Life("femto", "bearing-1-3", FEMTO, ("h_rms", "v_rms"), times, values)
 
 
 def ims() -> Life:
@@ -204,19 +204,26 @@ def test_a_real_failure_is_seen_in_time(
 
     play(0, half)
     early = run.get("cases")["items"]
-    assert [(case["mode"], case["opened_at"], case["waiver"]) for case in early] == []
+    # An anomaly that engineering alone looks at is no word to a customer; it is reported below.
+    assert [(case["mode"], case["p50"]) for case in early if case["tasks"]["sales"]] == []
     play(half, end)
-    cases = run.wait(lambda: run.get("cases")["items"], 20, "a case")
-    both = [case for case in cases if all(case["tasks"].values())]
-    assert both, [case["mode"] for case in cases]
-    assert len({(case["asset"], case["mode"], case["episode"]) for case in cases}) == len(cases)
+
+    def full() -> list[dict]:
+        return [case for case in run.get("cases")["items"] if all(case["tasks"].values())]
+
+    both = run.wait(full, 20, "a case with both tasks")
+    # Two modes of one machine are two cases; one mode never has two at a time.
+    assert len({(case["mode"], case["episode"]) for case in both}) == len(both)
     known = run.get("predictions", asset=life.asset, limit=500)["items"]
     first = min(datetime.fromisoformat(each["at"]) for each in known)
     lead = life.failure - first
     assert timedelta(0) < lead < (life.failure - life.times[0]) / 2
     assert {case["tasks"]["engineering"]["owner"] for case in both} == {"fe-1"}
     assert {case["tasks"]["sales"]["owner"] for case in both} == {"am-1"}
-    told = f"{life.asset}: {lead} before it broke, life {life.failure - life.times[0]}"
+    told = (
+        f"{life.asset}: {lead} before it broke, life {life.failure - life.times[0]}; "
+        f"{len(early)} anomalies for engineering alone in the first half"
+    )
     record_property("lead", told)
     sys.stdout.write(f"{told}\n")
 
