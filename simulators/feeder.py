@@ -1,12 +1,13 @@
 """Sends what a fleet measures: history as fast as it goes, then live by a clock."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import aiomqtt
 
+from simulators.faults import NS
 from simulators.fleet import Fleet
 from simulators.network import Network
 from simulators.publish import PREFIX, Broker, Message, connected, messages, send
@@ -23,6 +24,25 @@ class Clock(Protocol):
     def now_ns(self) -> int:
         """Return nanoseconds since the Unix epoch."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a long stretch is sent: step by step, so that a clock and a receiver can keep up.
+
+    Parameters
+    ----------
+    step_s : float
+        Measured time in one step.
+    before : callable
+        Told the end of each step before it is sent.
+    after : callable
+        Awaited after each step.
+    """
+
+    step_s: float
+    before: Callable[[int], None]
+    after: Callable[[], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -48,8 +68,8 @@ class Feeder:
         What happens to messages on their way.
     fed_ns : int
         Everything before this time has been published, or held back by a gateway that is away.
-    sent, rows : int
-        Messages acknowledged by the broker, and the rows in them.
+    sent, rows, values : int
+        Messages acknowledged by the broker, and the rows and values in them.
     """
 
     fleet: Fleet
@@ -61,13 +81,21 @@ class Feeder:
     fed_ns: int = 0
     sent: int = 0
     rows: int = 0
+    values: int = 0
 
-    async def feed(self, until_ns: int) -> None:
+    async def feed(self, until_ns: int, pace: Pace | None = None) -> None:
         """Publish everything before a time and return when the broker has it; reconnects."""
+        step_ns = int(pace.step_s * NS) if pace else until_ns
         while self.fed_ns < until_ns:
             try:
                 async with connected(self.broker, self.client_id) as client:
-                    await self._feed(client, until_ns)
+                    while self.fed_ns < until_ns:
+                        end_ns = min(self.fed_ns + step_ns, until_ns)
+                        if pace:
+                            pace.before(end_ns)
+                        await self._feed(client, end_ns)
+                        if pace:
+                            await pace.after()
             except (aiomqtt.MqttError, TimeoutError):
                 await asyncio.sleep(RECONNECT_S)
 
@@ -101,6 +129,7 @@ class Feeder:
     async def _send(self, client: aiomqtt.Client, batch: list[Message]) -> None:
         self.sent += await send(client, batch)
         self.rows += sum(message.rows for message in batch)
+        self.values += sum(message.values for message in batch)
 
     def due(self, start_ns: int, end_ns: int) -> list[Message]:
         """Return the messages that leave the gateways in [start, end), oldest first."""

@@ -67,14 +67,15 @@ class Message:
         JSON.
     t_ns : int
         Event time of its last row.
-    rows : int
-        How many rows it holds.
+    rows, values : int
+        How many rows it holds, and how many values of signals.
     """
 
     topic: str
     payload: bytes
     t_ns: int
     rows: int = 1
+    values: int = 0
 
 
 def messages(rows: Rows, *, rows_max: int, prefix: str = PREFIX) -> Iterator[Message]:
@@ -85,8 +86,9 @@ def messages(rows: Rows, *, rows_max: int, prefix: str = PREFIX) -> Iterator[Mes
     stamps = (rows.t_ns // 1_000_000).tolist()
     for start in range(0, len(stamps), rows_max):
         part = range(start, min(start + rows_max, len(stamps)))
-        payload = encoded([row(stamps[i], names, table[i]) for i in part])
-        yield Message(topic, payload, int(rows.t_ns[part[-1]]), len(part))
+        body = [row(stamps[i], names, table[i]) for i in part]
+        values = sum(len(each) - 1 for each in body)
+        yield Message(topic, encoded(body), int(rows.t_ns[part[-1]]), len(part), values)
 
 
 def row(t_ms: int, names: Sequence[str], values: Sequence[float]) -> dict[str, float]:

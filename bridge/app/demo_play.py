@@ -17,11 +17,15 @@ from bridge.cases.events import Acted, CaseOpened, Event, RepairRecorded, SalesS
 from bridge.flow.clock import ScaledClock
 from bridge.model.instants import NS_PER_S, as_datetime, as_ns
 from simulators.colleagues import Colleagues
-from simulators.feeder import Feeder
+from simulators.feeder import Feeder, Pace
 from simulators.fleet import Fleet
 
 CHUNK_S = 6 * 3600
-SETTLE_S = 0.02
+STEP_S = 30 * 60
+"""The clock runs on in such steps: shorter than what makes a silent machine missed."""
+
+SETTLE_S = 0.005
+STEP_PATIENCE_S = 2.0
 PATIENCE_S = 60.0
 KEEP_EVERY_S = 1.0
 BACKLOG_MAX = 300
@@ -65,13 +69,14 @@ class Run:
     async def history(self) -> None:
         """Play the history from where it was left to its end."""
         start_ns, end_ns = self.memory.start_ns, self.memory.history_end_ns
+        await self._catalog_known()
+        before = self._taken_in() - self.feeder.values
+        pace = Pace(STEP_S, self.clock.move_to, lambda: self._journalled(before))
         async with self._bar(end_ns - start_ns) as bar:
             while self.feeder.fed_ns < end_ns:
                 until_ns = min(self.feeder.fed_ns + CHUNK_S * NS_PER_S, end_ns)
-                self.clock.move_to(until_ns)
-                before = (await self.service.journal.usage()).last_offset
-                await self.feeder.feed(until_ns)
-                await self._taken_in(before)
+                await self.feeder.feed(until_ns, pace)
+                await self._caught_up()
                 self.memory.now_ns = until_ns
                 self.save()
                 self.control.progress = (until_ns - start_ns) / (end_ns - start_ns)
@@ -103,15 +108,30 @@ class Run:
             bar.add_task("Playing weeks of history", total=total, day="")
             yield bar
 
-    async def _taken_in(self, before: int) -> None:
-        """Wait until what was sent is journalled, and detection and desk are done with it."""
-        last, deadline_s = before, time.monotonic() + PATIENCE_S
+    async def _catalog_known(self) -> None:
+        """Wait until detection knows the machines, so that no row comes before its model."""
+        deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
-            await asyncio.sleep(SETTLE_S)
-            now = (await self.service.journal.usage()).last_offset
-            if now == last > before:
+            if (await self.service.journal.usage()).last_offset:
                 break
-            last = now
+            await asyncio.sleep(SETTLE_S)
+        await self._caught_up()
+
+    def _taken_in(self) -> int:
+        """Return how many values the service has journalled since it started."""
+        registry = self.service.metrics.registry
+        return int(registry.get_sample_value("bridge_samples_total") or 0)
+
+    async def _journalled(self, before: int) -> None:
+        """Wait until all that was sent is journalled; not long for what is refused."""
+        deadline_s = time.monotonic() + STEP_PATIENCE_S
+        while self._taken_in() - before < self.feeder.values:
+            if time.monotonic() > deadline_s:
+                return
+            await asyncio.sleep(SETTLE_S)
+
+    async def _caught_up(self) -> None:
+        """Wait until detection and desk are done with all that is journalled."""
         while True:
             try:
                 await self.service.caught_up(timeout_s=PATIENCE_S)

@@ -236,5 +236,7 @@ def _joined(parts: list[Samples]) -> Samples:
         np.concatenate([part.signal for part in parts]),
         np.concatenate([part.t_ns for part in parts]),
         np.concatenate([part.value for part in parts]),
-        parts[0].receive_ns,
+        parts[
+            -1
+        ].receive_ns,  # the earliest would make the later parts' rows ones of the future
     )

@@ -157,7 +157,7 @@ def test_rows_scalars_and_exceptions_give_the_same_alarms(seed: int) -> None:
     rng = np.random.default_rng(seed)
     rows = 1200
     value = np.round(rng.normal(size=(rows, K)), 1) + np.array([10.0, 20.0, 30.0])
-    value[700:, 1] += np.minimum(np.arange(rows - 700) / 100, 4.0)
+    value[700:, 1] += np.minimum(np.arange(rows - 700) / 30, 8.0)
     config = ChainConfig(signals=("a", "b", "c"), every_s=300.0, healthy_rows=300)
     together = [
         (0, k, START + row * EVERY, float(value[row, k]))
